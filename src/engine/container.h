@@ -1,0 +1,144 @@
+// A container: its spec, its status, and the operations on it, which run in the order in which they were asked.
+//
+// Thread: the loop's. Held by shared_ptr; after removal it answers not_found to everything.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "async/event.h"
+#include "async/task_group.h"
+#include "engine/cgroup.h"
+#include "engine/spec.h"
+#include "engine/status.h"
+#include "fs/root_dir.h"
+#include "sys/process.h"
+#include "sys/unique_fd.h"
+
+namespace berth::engine {
+
+class Engine;
+class Exec;
+class ShimClient;
+class Activations;
+
+struct AttachOptions {
+  bool stdin_ = false;
+  bool stdout_ = true;
+  bool stderr_ = true;
+};
+
+enum class WaitCondition { not_running, next_exit, removed };
+struct WaitResult {
+  int exit_code = 0;
+  std::string error;
+};
+
+struct ProcessTable {
+  std::vector<std::string> titles;
+  std::vector<std::vector<std::string>> processes;
+};
+
+class Container : public std::enable_shared_from_this<Container> {
+ public:
+  Container(Engine& engine, ContainerSpec spec, ContainerStatus status);
+  ~Container();
+
+  const std::string& id() const { return spec_.id; }
+  const ContainerSpec& spec() const { return spec_; }
+  const ContainerStatus& status() const { return status_; }
+  bool running() const { return status_.state == State::running || status_.state == State::paused; }
+  bool removed() const { return removed_; }
+
+  // not_modified when it runs already. A program that cannot be run is `invalid` with the runtime's reason in Docker's
+  // words.
+  async::Task<Result<void>> start();
+  // The stop signal, then after the timeout SIGKILL to all; returns when it is gone. not_modified when it does not run.
+  // timeout: seconds, -1 is for ever; absent: the container's.
+  async::Task<Result<void>> stop(std::optional<int> timeout, std::string signal = "");
+  async::Task<Result<void>> restart(std::optional<int> timeout, std::string signal = "");
+  // "cannot kill container: X: container ID is not running"; SIGKILL returns at once too.
+  async::Task<Result<void>> kill(std::string signal, std::string as_asked);
+  async::Task<Result<void>> pause();
+  async::Task<Result<void>> unpause();
+  // cancelled when the caller's task was.
+  async::Task<Result<WaitResult>> wait(WaitCondition condition);
+
+  // Hands the stream (a connected socket) to the container: its output is copied there, framed unless it has a tty, and
+  // what comes from there goes to its stdin. already_read is what the caller has read from the stream already. Also
+  // before start: then from the first byte on. The engine is not in the data path; the shim closes the stream.
+  async::Task<Result<void>> attach(sys::UniqueFd stream, std::string already_read, AttachOptions options);
+  async::Task<Result<void>> resize(int rows, int columns);
+
+  // Like `ps` with these arguments, of the container's processes; pids are the host's. Empty: -ef.
+  async::Task<Result<ProcessTable>> top(std::string ps_arguments);
+  Result<CgroupStats> stats() const;
+
+  // The container's root as seen from the host, running or not. Opening a stopped one for writing makes it busy until
+  // the RootHandle goes; ids are mapped to the plain ones inside by the caller's choice of running or stopped view.
+  struct RootHandle {
+    sys::UniqueFd root;          // a directory; use with fs::RootDir
+    std::uint32_t id_shift = 0;  // running in a user namespace: inside id + shift = id seen here
+    async::Mutex::Lock hold;     // keeps it from starting meanwhile
+  };
+  async::Task<Result<RootHandle>> open_root(bool writable);
+
+  // The json-file log; rotated files are PATH.1, PATH.2.
+  std::string log_path() const;
+  // Woken when the container exits or is removed; log followers end then.
+  async::Notifier& changes() { return changes_; }
+
+  // Connections open now through each activation, in the order of the spec.
+  std::vector<int> active_connections() const;
+
+  // What of it is on disk: upper layer's directory.
+  std::string upper_dir() const;
+
+ private:
+  friend class Engine;
+  friend class Exec;
+  friend class Activations;
+
+  async::Task<Result<void>> start_locked();
+  async::Task<Result<void>> launch();
+  async::Task<Result<void>> stop_locked(std::optional<int> timeout, std::string signal);
+  async::Task<Result<void>> start_exec(std::shared_ptr<Exec> exec, std::vector<sys::UniqueFd> fds, std::string mode,
+                                       std::string already_read, bool tty);
+  async::Task<Result<void>> signal_processes(int number);
+  async::Task<> finish(int exit_code, Time time);
+  async::Task<> lost(std::string reason);
+  async::Task<> release_resources();
+  async::Task<> watch_shim(std::shared_ptr<ShimClient> shim);
+  Result<void> save_spec() const;
+  Result<void> save_status() const;
+  Result<void> change(Change change);
+  Result<Cgroup> cgroup() const;
+  void publish(std::string action, std::map<std::string, std::string> more = {});
+  async::Task<Result<void>> recover();
+
+  Engine& engine_;
+  ContainerSpec spec_;
+  ContainerStatus status_;
+  bool removed_ = false;
+  async::Mutex queue_;
+  async::Notifier changes_;
+  std::shared_ptr<ShimClient> shim_;
+  struct PendingAttach {
+    sys::UniqueFd stream;
+    std::string already_read;
+    AttachOptions options;
+  };
+  std::vector<PendingAttach> pending_attaches_;
+  std::uint64_t runs_ = 0;  // how often it has exited since the engine knows it
+  std::unique_ptr<Activations> activations_;
+  async::TaskGroup tasks_;
+};
+
+}  // namespace berth::engine
