@@ -41,19 +41,19 @@ void TaskGroup::spawn(std::string name, Task<> task) {
   state_->idle.reset();
   auto member = state_->members.emplace(state_->members.end());
   member->name = std::move(name);
-  asio::co_spawn(loop_.context(), without_throwing(std::move(task)),
-                 asio::bind_cancellation_slot(
-                     member->signal.slot(), [state = state_, member](std::exception_ptr exception) {
-                       if (exception) {
-                         try {
-                           std::rethrow_exception(exception);
-                         } catch (const std::exception& error) {
-                           log::error("task failed", {{"task", member->name}, {"error", error.what()}});
-                         }
-                       }
-                       state->members.erase(member);
-                       if (state->members.empty()) state->idle.set();
-                     }));
+  asio::co_spawn(
+      loop_.context(), without_throwing(std::move(task)),
+      asio::bind_cancellation_slot(member->signal.slot(), [state = state_, member](std::exception_ptr exception) {
+        if (exception) {
+          try {
+            std::rethrow_exception(exception);
+          } catch (const std::exception& error) {
+            log::error("task failed", {{"task", member->name}, {"error", error.what()}});
+          }
+        }
+        state->members.erase(member);
+        if (state->members.empty()) state->idle.set();
+      }));
 }
 
 void TaskGroup::cancel() {

@@ -87,9 +87,9 @@ int http_status(ErrorCode code);
 
 #define BERTH_CONCAT_(a, b) a##b
 #define BERTH_CONCAT(a, b) BERTH_CONCAT_(a, b)
-#define BERTH_TRY_(result, decl, expr, ret)                           \
-  auto result = (expr);                                               \
-  if (!result) ret std::unexpected(std::move(result).error());        \
+#define BERTH_TRY_(result, decl, expr, ret)                    \
+  auto result = (expr);                                        \
+  if (!result) ret std::unexpected(std::move(result).error()); \
   decl = *std::move(result)
 #define BERTH_TRY_OK_(result, expr, ret) \
   if (auto result = (expr); !result) ret std::unexpected(std::move(result).error())

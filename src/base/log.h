@@ -32,7 +32,9 @@ void write(Level level, std::string_view event, std::initializer_list<Field> fie
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
   if (level() <= Level::debug) write(Level::debug, event, fields);
 }
-inline void info(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::info, event, fields); }
+inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::info, event, fields);
+}
 inline void warning(std::string_view event, std::initializer_list<Field> fields = {}) {
   write(Level::warning, event, fields);
 }

@@ -65,8 +65,7 @@ std::string base64_encode(std::string_view bytes) {
     std::uint32_t group = 0;
     for (std::size_t j = 0; j < 3; ++j)
       group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-    for (std::size_t j = 0; j < 4; ++j)
-      text += i + j > bytes.size() ? '=' : kAlphabet[group >> (18 - 6 * j) & 63];
+    for (std::size_t j = 0; j < 4; ++j) text += i + j > bytes.size() ? '=' : kAlphabet[group >> (18 - 6 * j) & 63];
   }
   return text;
 }
@@ -77,12 +76,12 @@ Result<std::string> base64_decode(std::string_view text) {
   int bits = 0;
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
   for (char c : text) {
-    int value = c >= 'A' && c <= 'Z'     ? c - 'A'
-                : c >= 'a' && c <= 'z'   ? c - 'a' + 26
-                : c >= '0' && c <= '9'   ? c - '0' + 52
-                : c == '+' || c == '-'   ? 62
-                : c == '/' || c == '_'   ? 63
-                                         : -1;
+    int value = c >= 'A' && c <= 'Z'   ? c - 'A'
+                : c >= 'a' && c <= 'z' ? c - 'a' + 26
+                : c >= '0' && c <= '9' ? c - '0' + 52
+                : c == '+' || c == '-' ? 62
+                : c == '/' || c == '_' ? 63
+                                       : -1;
     if (value < 0) return fail(ErrorCode::invalid, "invalid base64: unexpected character");
     group = (group << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
     bits += 6;

@@ -98,7 +98,8 @@ Result<Time> parse_rfc3339(std::string_view text) {
 
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
   auto bad = [&] {
-    return fail(ErrorCode::invalid, "invalid duration \"{}\": want a number with a unit, for example 90s or 1h30m", text);
+    return fail(ErrorCode::invalid, "invalid duration \"{}\": want a number with a unit, for example 90s or 1h30m",
+                text);
   };
   if (text == "0") return std::chrono::nanoseconds(0);
   if (text.empty()) return bad();

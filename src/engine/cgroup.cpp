@@ -170,7 +170,8 @@ bool Cgroup::oom_killed() const {
 
 namespace {
 
-// The freezer works in the background; it is done within a few milliseconds unless a process is in uninterruptible sleep.
+// The freezer works in the background; it is done within a few milliseconds unless a process is in uninterruptible
+// sleep.
 Result<void> wait_for_state(const std::string& path, std::string_view key, std::string_view wanted) {
   constexpr int kTries = 500;
   for (int i = 0; i < kTries; ++i) {

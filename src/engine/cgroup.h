@@ -1,7 +1,7 @@
 // The control group of one container, on cgroup v1, hybrid and v2 (cgroups(7)).
 //
-// The OCI runtime makes it and sets its limits; this class reads and changes it afterwards, and removes it. Thread: any;
-// calls are a few reads or writes of kernel files.
+// The OCI runtime makes it and sets its limits; this class reads and changes it afterwards, and removes it. Thread:
+// any; calls are a few reads or writes of kernel files.
 #pragma once
 
 #include <cstdint>
@@ -29,10 +29,10 @@ struct CgroupStats {
 
 // How the machine mounts its cgroups; read once.
 struct CgroupLayout {
-  bool unified = false;                             // v2 only
-  std::string unified_path;                         // of cgroup2, also on hybrid machines
-  std::map<std::string, std::string> v1;            // controller (or name=systemd) -> mount point
-  std::vector<std::string> hierarchies() const;     // every distinct mount point
+  bool unified = false;                          // v2 only
+  std::string unified_path;                      // of cgroup2, also on hybrid machines
+  std::map<std::string, std::string> v1;         // controller (or name=systemd) -> mount point
+  std::vector<std::string> hierarchies() const;  // every distinct mount point
   static Result<CgroupLayout> detect(const std::string& mountinfo = "/proc/self/mountinfo");
 };
 

@@ -34,10 +34,10 @@ namespace berth::engine {
 struct EngineConfig {
   std::string state_dir = "/var/lib/berth";
   std::string run_dir = "/run/berth";
-  std::string libexec_dir;              // where berth-shim is
-  std::string guest_tools_dir;          // bound at /.berth where asked for; empty: not installed
+  std::string libexec_dir;      // where berth-shim is
+  std::string guest_tools_dir;  // bound at /.berth where asked for; empty: not installed
   std::string cgroup_parent = "/berth";
-  std::string default_runtime;          // empty: crun when its trial succeeds, else runc
+  std::string default_runtime;                  // empty: crun when its trial succeeds, else runc
   std::map<std::string, std::string> runtimes;  // further ones: name -> path
   std::uint32_t userns_first = 2'000'000;       // host id of the first range
   std::uint32_t userns_count = 2000;            // ranges of 65536 ids
@@ -53,8 +53,8 @@ struct Parts {
 };
 
 struct RemoveOptions {
-  bool force = false;            // kills a running one first
-  bool remove_volumes = false;   // its anonymous volumes
+  bool force = false;           // kills a running one first
+  bool remove_volumes = false;  // its anonymous volumes
 };
 
 class Engine {

@@ -10,7 +10,8 @@ Result<std::uint32_t> IdRanges::take() {
     taken_[index] = true;
     return first_ + static_cast<std::uint32_t>(index) * kSize;
   }
-  return fail(ErrorCode::exhausted, "no user id range is free: {} containers have one each; remove some", taken_.size());
+  return fail(ErrorCode::exhausted, "no user id range is free: {} containers have one each; remove some",
+              taken_.size());
 }
 
 void IdRanges::mark(std::uint32_t base) {

@@ -12,7 +12,7 @@ struct Check {
   std::string name;
   std::string status;  // ok, warn, fail
   std::string detail;
-  std::string fix;     // a command or a sentence; empty when ok
+  std::string fix;  // a command or a sentence; empty when ok
 };
 BOOST_DESCRIBE_STRUCT(Check, (), (name, status, detail, fix))
 

@@ -15,8 +15,8 @@ namespace berth::engine {
 struct Runtime {
   std::string name;
   std::string path;
-  std::string version;             // first line of --version
-  std::vector<std::string> hide;   // what must not be seen in its mount namespace (/sys/fs/cgroup/unified)
+  std::string version;                // first line of --version
+  std::vector<std::string> hide;      // what must not be seen in its mount namespace (/sys/fs/cgroup/unified)
   bool removes_by_directory = false;  // crun and runc: their state is one directory below --root
 };
 

@@ -19,10 +19,10 @@ namespace berth::engine {
 
 // The program that a container, an exec or an activation runs.
 struct ProcessSpec {
-  std::vector<std::string> args;  // args[0] is looked up in PATH when it has no slash
-  std::vector<std::string> env;   // "K=V"
-  std::string working_dir;        // absolute; empty: "/"
-  std::string user;               // "", "name", "uid", "name:group", "uid:gid"
+  std::vector<std::string> args;    // args[0] is looked up in PATH when it has no slash
+  std::vector<std::string> env;     // "K=V"
+  std::string working_dir;          // absolute; empty: "/"
+  std::string user;                 // "", "name", "uid", "name:group", "uid:gid"
   std::vector<std::string> groups;  // supplementary, names or numbers
   bool tty = false;
   bool privileged = false;
@@ -30,8 +30,8 @@ struct ProcessSpec {
 BOOST_DESCRIBE_STRUCT(ProcessSpec, (), (args, env, working_dir, user, groups, tty, privileged))
 
 struct PortSpec {
-  std::string host_ip;           // empty: all addresses
-  std::uint16_t host_port = 0;   // 0: any free one
+  std::string host_ip;          // empty: all addresses
+  std::uint16_t host_port = 0;  // 0: any free one
   std::uint16_t container_port = 0;
   std::string protocol = "tcp";  // tcp or udp
 };
@@ -139,11 +139,11 @@ struct ContainerSpec {
   std::vector<std::string> dns_search;
   std::vector<std::string> dns_options;
   std::string mac_address;
-  std::string pid_mode;     // "" or host
-  std::string ipc_mode;     // "", private or host
-  std::string uts_mode;     // "" or host
+  std::string pid_mode;       // "" or host
+  std::string ipc_mode;       // "", private or host
+  std::string uts_mode;       // "" or host
   std::string cgroupns_mode;  // "", private or host
-  std::string userns_mode;  // "" or host
+  std::string userns_mode;    // "" or host
   bool privileged = false;
   bool read_only_root = false;
   std::vector<std::string> cap_add;
@@ -161,7 +161,7 @@ struct ContainerSpec {
   int oom_score_adj = 0;
   LogSpec log;
   RestartSpec restart;
-  std::string runtime;  // empty: the engine's choice
+  std::string runtime;                      // empty: the engine's choice
   std::vector<std::string> masked_paths;    // filled by the engine
   std::vector<std::string> readonly_paths;  // filled by the engine
 

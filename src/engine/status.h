@@ -16,7 +16,7 @@ enum class State {
   created,   // never started
   starting,  // its shim is being made
   running,
-  paused,    // running, frozen by request
+  paused,  // running, frozen by request
   exited,
   removing,  // its remains are being taken away; a crash goes on with it
   dead       // its shim was lost; only removal is left

@@ -74,7 +74,8 @@ Result<void> replace_file(const std::string& path, std::string_view bytes, mode_
   }
   if (durability == Durability::power) {
     std::size_t slash = path.rfind('/');
-    TRY(UniqueFd directory, open_file(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY | O_DIRECTORY));
+    TRY(UniqueFd directory,
+        open_file(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY | O_DIRECTORY));
     if (::fsync(directory.get()) < 0) return fail_errno("fsync the directory of " + path);
   }
   return {};

@@ -35,10 +35,10 @@ enum class Durability {
 Result<void> replace_file(const std::string& path, std::string_view bytes, mode_t mode,
                           Durability durability = Durability::process);
 
-Result<void> make_directory(const std::string& path, mode_t mode);  // EEXIST is an error
+Result<void> make_directory(const std::string& path, mode_t mode);      // EEXIST is an error
 Result<void> ensure_directories(const std::string& path, mode_t mode);  // mkdir -p
-Result<void> remove_file(const std::string& path);                  // absent is fine
-bool exists(const std::string& path);                               // lstat(2)
+Result<void> remove_file(const std::string& path);                      // absent is fine
+bool exists(const std::string& path);                                   // lstat(2)
 // Names in a directory without "." and "..", sorted; a missing directory is an error.
 Result<std::vector<std::string>> list_directory(const std::string& path);
 

@@ -1,8 +1,8 @@
 // Processes: spawning without fork's dangers, and pidfds that survive pid reuse.
 //
-// A threaded daemon must not fork to do work; spawn() uses posix_spawn-like vfork semantics (clone CLONE_VM|CLONE_VFORK)
-// and execs at once. Signals go through pidfds only (pidfd_open(2)). A pid that is written to disk carries the boot id
-// and the start time, so that after a restart it names the same process or none.
+// A threaded daemon must not fork to do work; spawn() uses posix_spawn-like vfork semantics (clone
+// CLONE_VM|CLONE_VFORK) and execs at once. Signals go through pidfds only (pidfd_open(2)). A pid that is written to
+// disk carries the boot id and the start time, so that after a restart it names the same process or none.
 #pragma once
 
 #include <sys/types.h>
