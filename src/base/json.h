@@ -5,7 +5,8 @@
 //   json::Value v = json::encode(port);   TRY(auto port, json::decode<Port>(v));
 //
 // decode leaves a member that is absent or null at its default, ignores unknown members, and answers a value of the
-// wrong type with an `invalid` error that names the path to it.
+// wrong type with an `invalid` error that names the path to it. A type with text() and a static parse(text) travels as a
+// string.
 #pragma once
 
 #include <boost/describe.hpp>
@@ -14,6 +15,7 @@
 #include <boost/json/value.hpp>
 #include <boost/mp11.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -71,6 +73,12 @@ template <class T>
 struct is_string_map<std::map<std::string, T>> : std::true_type {};
 
 template <class T>
+concept Textual = requires(const T& value, std::string_view text) {
+  { value.text() } -> std::same_as<std::string>;
+  { T::parse(text) } -> std::same_as<Result<T>>;
+};
+
+template <class T>
 constexpr bool kDescribed = boost::describe::has_describe_members<T>::value;
 
 Result<void> wrong_type(std::string_view path, std::string_view wanted);
@@ -100,6 +108,8 @@ Value encode(const T& from) {
     return Value(static_cast<double>(from));
   } else if constexpr (std::is_same_v<T, std::string>) {
     return Value(boost::json::string(from));
+  } else if constexpr (detail::Textual<T>) {
+    return Value(boost::json::string(from.text()));
   } else if constexpr (detail::is_optional<T>::value) {
     return from ? encode(*from) : Value(nullptr);
   } else if constexpr (detail::is_vector<T>::value) {
@@ -143,6 +153,9 @@ Result<void> decode_into(const Value& from, T& to, std::string_view path) {
   } else if constexpr (std::is_same_v<T, std::string>) {
     if (!from.is_string()) return detail::wrong_type(path, "string");
     to = std::string(from.get_string());
+  } else if constexpr (detail::Textual<T>) {
+    if (!from.is_string()) return detail::wrong_type(path, "string");
+    TRY(to, annotate(T::parse(std::string_view(from.get_string())), "{}", path));
   } else if constexpr (detail::is_optional<T>::value) {
     if (from.is_null()) {
       to.reset();
