@@ -1,0 +1,73 @@
+// Byte streams: where tar readers read from and tar writers write to. All of them block; thread: one at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace berth::fs {
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // At least one byte, fewer than asked as it comes; 0 only at the end of the stream.
+  virtual Result<std::size_t> read(std::span<char> into) = 0;
+};
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual Result<void> write(std::string_view bytes) = 0;
+};
+
+// read(2) and write(2) on a descriptor that somebody else owns and that blocks.
+class FdSource : public Source {
+ public:
+  explicit FdSource(int fd) : fd_(fd) {}
+  Result<std::size_t> read(std::span<char> into) override;
+
+ private:
+  int fd_;
+};
+
+class FdSink : public Sink {
+ public:
+  explicit FdSink(int fd) : fd_(fd) {}
+  Result<void> write(std::string_view bytes) override;
+
+ private:
+  int fd_;
+};
+
+// Bytes that somebody else owns and that outlive the source.
+class StringSource : public Source {
+ public:
+  explicit StringSource(std::string_view bytes) : bytes_(bytes) {}
+  Result<std::size_t> read(std::span<char> into) override;
+
+ private:
+  std::string_view bytes_;
+};
+
+class StringSink : public Sink {
+ public:
+  Result<void> write(std::string_view bytes) override {
+    bytes_.append(bytes);
+    return {};
+  }
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+// Reads until into is full or the stream ends; how many bytes it got.
+Result<std::size_t> read_full(Source& source, std::span<char> into);
+// Moves everything; how many bytes it moved.
+Result<std::uint64_t> copy_all(Source& source, Sink& sink);
+
+}  // namespace berth::fs
