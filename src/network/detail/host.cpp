@@ -1,0 +1,98 @@
+#include "network/detail/host.h"
+
+#include <net/if.h>
+
+#include <algorithm>
+#include <cctype>
+#include <string_view>
+
+#include "base/log.h"
+#include "base/rollback.h"
+#include "base/text.h"
+#include "network/detail/firewall.h"
+#include "sys/file.h"
+
+namespace berth::network {
+
+namespace {
+
+constexpr std::size_t kNameLength = IFNAMSIZ - 1;
+constexpr char kForwardSwitch[] = "/proc/sys/net/ipv4/ip_forward";
+
+std::string forward_mark(const std::string& state_dir) { return state_dir + "/ip_forward-was-off"; }
+
+bool all_of(std::string_view text, int (*is)(int)) {
+  return std::all_of(text.begin(), text.end(), [is](unsigned char c) { return is(c) != 0; });
+}
+
+}  // namespace
+
+Result<void> connect_network(const Config& config, const Network& network) {
+  if (network.interface.empty()) return {};
+  Rollback rollback;
+  auto elements = elements_of(network, config.host_services);
+  rollback.push([&] { (void)remove_elements(config.table, elements); });
+  TRY_OK(add_elements(config.table, elements));
+  rollback.push([&] { (void)delete_link(network.interface); });
+  TRY_OK(ensure_bridge(network));
+  rollback.commit();
+  return {};
+}
+
+Result<void> disconnect_network(const Config& config, const Network& network) {
+  TRY_OK(delete_link(network.interface));
+  return remove_elements(config.table, elements_of(network, config.host_services));
+}
+
+Result<void> connect_endpoint(const Config& config, const VethPlan& plan, int netns) {
+  Rollback rollback;
+  auto elements = elements_of(plan.network, plan.endpoint);
+  rollback.push([&] { (void)remove_elements(config.table, elements); });
+  TRY_OK(add_elements(config.table, elements));
+  rollback.push([&] { (void)delete_link(plan.endpoint.host_interface); });
+  TRY_OK(make_veth(plan, netns));
+  rollback.commit();
+  return {};
+}
+
+Result<void> disconnect_endpoint(const Config& config, const Network& network, const Endpoint& endpoint) {
+  auto unlinked = delete_link(endpoint.host_interface);
+  TRY_OK(remove_elements(config.table, elements_of(network, endpoint)));
+  return unlinked;
+}
+
+Result<void> ensure_ip_forward(const std::string& state_dir) {
+  TRY(std::string value, sys::read_file(kForwardSwitch));
+  if (trim(value) != "0") return {};
+  TRY_OK(sys::replace_file(forward_mark(state_dir), "", 0600));
+  TRY_OK(sys::write_value(kForwardSwitch, "1"));
+  log::info("IPv4 forwarding turned on", {{"sysctl", "net.ipv4.ip_forward"}});
+  return {};
+}
+
+Result<void> restore_ip_forward(const std::string& state_dir) {
+  if (!sys::exists(forward_mark(state_dir))) return {};
+  TRY_OK(sys::write_value(kForwardSwitch, "0"));
+  return sys::remove_file(forward_mark(state_dir));
+}
+
+std::string bridge_name(const std::string& prefix, const std::string& network_id) {
+  return (prefix + "-" + network_id).substr(0, kNameLength);
+}
+
+std::string veth_name(const std::string& prefix, const std::string& container_id, std::size_t index) {
+  return (prefix + "v" + container_id).substr(0, kNameLength - 1) + fmt::format("{:x}", index % 16);
+}
+
+bool is_ours(const std::string& prefix, const Link& link) {
+  std::string_view rest = link.name;
+  if (!rest.starts_with(prefix)) return false;
+  rest.remove_prefix(prefix.size());
+  if (rest.empty()) return false;
+  bool full_length = link.name.size() == kNameLength;
+  if (link.kind == "veth") return full_length && rest.front() == 'v' && all_of(rest.substr(1), std::isxdigit);
+  if (link.kind != "bridge") return false;
+  return all_of(rest, std::isdigit) || (full_length && rest.front() == '-' && all_of(rest.substr(1), std::isxdigit));
+}
+
+}  // namespace berth::network

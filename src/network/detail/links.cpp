@@ -1,0 +1,188 @@
+#include "network/detail/links.h"
+
+#include <arpa/inet.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+
+#include <cerrno>
+
+#include "sys/file.h"
+#include "sys/netlink.h"
+
+namespace berth::network {
+
+namespace {
+
+using sys::NetlinkBatch;
+using sys::NetlinkMessage;
+using sys::NetlinkSocket;
+
+constexpr int kCreate = NLM_F_CREATE | NLM_F_EXCL;
+
+ifinfomsg link_header(int index = 0, unsigned flags = 0) {
+  ifinfomsg header{};
+  header.ifi_family = AF_UNSPEC;
+  header.ifi_index = index;
+  header.ifi_flags = flags;
+  header.ifi_change = flags;
+  return header;
+}
+
+void put_address(NetlinkBatch& batch, int attribute, Ipv4 address) {
+  batch.put_number(attribute, htonl(address.value()));
+}
+
+void put_mac(NetlinkBatch& batch, int attribute, const MacAddress& mac) {
+  batch.put(attribute, {reinterpret_cast<const char*>(mac.bytes().data()), mac.bytes().size()});
+}
+
+void add_address(NetlinkBatch& batch, int index, Ipv4 address, const Subnet& subnet) {
+  ifaddrmsg header{};
+  header.ifa_family = AF_INET;
+  header.ifa_prefixlen = static_cast<std::uint8_t>(subnet.prefix());
+  header.ifa_index = static_cast<std::uint32_t>(index);
+  batch.begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, header, "set the address " + address.text());
+  put_address(batch, IFA_LOCAL, address);
+  put_address(batch, IFA_ADDRESS, address);
+  if (subnet.prefix() < 31) put_address(batch, IFA_BROADCAST, subnet.broadcast());
+}
+
+void add_default_route(NetlinkBatch& batch, int index, Ipv4 gateway) {
+  rtmsg header{};
+  header.rtm_family = AF_INET;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_STATIC;
+  header.rtm_scope = RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_UNICAST;
+  batch.begin(RTM_NEWROUTE, kCreate, header, "set the default route by " + gateway.text());
+  put_address(batch, RTA_GATEWAY, gateway);
+  batch.put_number(RTA_OIF, index);
+}
+
+// The index of an interface, 0 when there is none. if_nametoindex(3) would ask the thread's namespace.
+Result<int> find_index(NetlinkSocket& socket, const std::string& name) {
+  NetlinkBatch batch;
+  batch.begin(RTM_GETLINK, 0, link_header(), "look for interface " + name);
+  batch.put_string(IFLA_IFNAME, name);
+  int index = 0;
+  auto result =
+      socket.request(batch, [&](const NetlinkMessage& message) { index = message.header<ifinfomsg>().ifi_index; });
+  if (!result && result.error().errno_value() != ENODEV) return std::unexpected(std::move(result).error());
+  return index;
+}
+
+void add_veth(NetlinkBatch& batch, const Endpoint& endpoint, int bridge, int netns) {
+  batch.begin(RTM_NEWLINK, kCreate, link_header(0, IFF_UP), "make interface " + endpoint.host_interface);
+  batch.put_string(IFLA_IFNAME, endpoint.host_interface);
+  batch.put_number(IFLA_MASTER, bridge);
+  auto info = batch.nest(IFLA_LINKINFO);
+  batch.put_string(IFLA_INFO_KIND, "veth");
+  auto data = batch.nest(IFLA_INFO_DATA);
+  auto peer = batch.nest(VETH_INFO_PEER);
+  batch.put_header(link_header(0, IFF_UP));
+  batch.put_string(IFLA_IFNAME, endpoint.guest_interface);
+  put_mac(batch, IFLA_ADDRESS, endpoint.mac);
+  batch.put_number(IFLA_NET_NS_FD, netns);
+}
+
+void isolate_port(NetlinkBatch& batch, const std::string& name) {
+  batch.begin(RTM_NEWLINK, 0, link_header(), "isolate interface " + name);
+  batch.put_string(IFLA_IFNAME, name);
+  auto info = batch.nest(IFLA_LINKINFO);
+  batch.put_string(IFLA_INFO_SLAVE_KIND, "bridge");
+  auto data = batch.nest(IFLA_INFO_SLAVE_DATA);
+  batch.put_number(IFLA_BRPORT_ISOLATED, std::uint8_t(1));
+}
+
+Result<void> configure_guest(const VethPlan& plan, int netns) {
+  TRY(NetlinkSocket guest, NetlinkSocket::open_in(netns, NETLINK_ROUTE));
+  TRY(int index, find_index(guest, plan.endpoint.guest_interface));
+  NetlinkBatch batch;
+  add_address(batch, index, plan.endpoint.ip, plan.network.subnet);
+  if (plan.default_route) add_default_route(batch, index, plan.endpoint.gateway);
+  return guest.transact(batch);
+}
+
+// Settings of an interface that only /proc/sys offers. Without IPv6 its folder is absent, which is as good.
+Result<void> set_bridge_sysctls(const std::string& name) {
+  TRY_OK(sys::write_value("/proc/sys/net/ipv4/conf/" + name + "/route_localnet", "1"));
+  std::string ipv6 = "/proc/sys/net/ipv6/conf/" + name + "/disable_ipv6";
+  if (sys::exists(ipv6)) TRY_OK(sys::write_value(ipv6, "1"));
+  return {};
+}
+
+}  // namespace
+
+Result<void> ensure_bridge(const Network& network) {
+  TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
+  TRY(int index, find_index(socket, network.interface));
+  if (index == 0) {
+    NetlinkBatch batch;
+    batch.begin(RTM_NEWLINK, kCreate, link_header(), "make bridge " + network.interface);
+    batch.put_string(IFLA_IFNAME, network.interface);
+    // Of its own, so that it does not change with the ports that come and go.
+    put_mac(batch, IFLA_ADDRESS, MacAddress::from_address(network.gateway));
+    auto info = batch.nest(IFLA_LINKINFO);
+    batch.put_string(IFLA_INFO_KIND, "bridge");
+    TRY_OK(socket.transact(batch));
+    TRY(index, find_index(socket, network.interface));
+  }
+  TRY_OK(set_bridge_sysctls(network.interface));
+  NetlinkBatch batch;
+  add_address(batch, index, network.gateway, network.subnet);
+  batch.begin(RTM_NEWLINK, 0, link_header(index, IFF_UP), "bring up bridge " + network.interface);
+  return socket.transact(batch);
+}
+
+Result<void> make_veth(const VethPlan& plan, int netns) {
+  TRY(NetlinkSocket host, NetlinkSocket::open(NETLINK_ROUTE));
+  TRY(int bridge, find_index(host, plan.network.interface));
+  if (bridge == 0) return fail(ErrorCode::io, "the bridge {} is gone", plan.network.interface);
+  NetlinkBatch batch;
+  add_veth(batch, plan.endpoint, bridge, netns);
+  if (plan.network.isolated) isolate_port(batch, plan.endpoint.host_interface);
+  TRY_OK(host.transact(batch));
+  return configure_guest(plan, netns);
+}
+
+Result<void> delete_link(const std::string& name) {
+  TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
+  NetlinkBatch batch;
+  batch.begin(RTM_DELLINK, 0, link_header(), "delete interface " + name);
+  batch.put_string(IFLA_IFNAME, name);
+  auto result = socket.transact(batch);
+  if (!result && result.error().errno_value() == ENODEV) return {};
+  return result;
+}
+
+Result<std::vector<Link>> list_links() {
+  TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
+  NetlinkBatch batch;
+  batch.begin(RTM_GETLINK, NLM_F_DUMP, link_header(), "list interfaces");
+  std::vector<Link> links;
+  TRY_OK(socket.request(batch, [&](const NetlinkMessage& message) {
+    auto attributes = message.attributes<ifinfomsg>();
+    links.push_back({attributes.string(IFLA_IFNAME), attributes.nested(IFLA_LINKINFO).string(IFLA_INFO_KIND)});
+  }));
+  return links;
+}
+
+Result<std::vector<Subnet>> list_routes() {
+  TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
+  NetlinkBatch batch;
+  rtmsg header{};
+  header.rtm_family = AF_INET;
+  batch.begin(RTM_GETROUTE, NLM_F_DUMP, header, "list routes");
+  std::vector<Subnet> routes;
+  TRY_OK(socket.request(batch, [&](const NetlinkMessage& message) {
+    auto route = message.header<rtmsg>();
+    auto destination = message.attributes<rtmsg>().number<std::uint32_t>(RTA_DST);
+    if (destination && route.rtm_dst_len > 0) routes.emplace_back(Ipv4(ntohl(*destination)), route.rtm_dst_len);
+  }));
+  return routes;
+}
+
+}  // namespace berth::network
