@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,8 @@ class RootDir {
   // openat2 with O_CLOEXEC added; the last component is followed unless flags has O_NOFOLLOW. O_NONBLOCK is added for
   // reading, so that a fifo does not hang the caller.
   Result<sys::UniqueFd> open(std::string_view path, int flags, mode_t mode = 0) const;
+  // The same, but a symlink anywhere in the path is an error (ELOOP), and so is what leads out (EXDEV).
+  Result<sys::UniqueFd> open_beneath(std::string_view path, int flags) const;
   // The directory that holds the last component, and that component. Fails with `invalid` for "/" and for paths that
   // end in "." or "..".
   struct Place {
@@ -57,6 +60,8 @@ class RootDir {
   Result<void> remove_file(std::string_view path) const;  // not a directory
 
  private:
+  Result<sys::UniqueFd> open_with(std::string_view path, int flags, mode_t mode, std::uint64_t resolve) const;
+
   sys::UniqueFd directory_;
 };
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -63,6 +64,19 @@ class StringSink : public Sink {
 
  private:
   std::string bytes_;
+};
+
+// Reads ahead, so that small reads cost no system call; large ones go past the buffer. The inner source outlives it.
+class BufferedSource : public Source {
+ public:
+  explicit BufferedSource(Source& inner, std::size_t capacity = 64 << 10) : inner_(inner), buffer_(capacity) {}
+  Result<std::size_t> read(std::span<char> into) override;
+
+ private:
+  Source& inner_;
+  std::vector<char> buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
 };
 
 // Reads until into is full or the stream ends; how many bytes it got.

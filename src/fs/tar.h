@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -47,7 +48,7 @@ struct Entry {
 };
 
 struct Limits {
-  std::uint64_t entries = 10'000'000;
+  std::uint64_t headers = 20'000'000;      // entries, and the extensions before them
   std::uint64_t name_bytes = 64 << 10;     // a path or link
   std::uint64_t extended_bytes = 1 << 20;  // one entry's PAX records, or a GNU long name
   std::uint64_t extents = 1 << 20;
@@ -74,23 +75,25 @@ class Reader {
   Result<std::size_t> read(std::span<char> into);
 
  private:
-  struct Header;
   struct Extensions;
-  Result<bool> read_block(std::span<char, 512> block);
+  Result<bool> read_block(std::span<char> block);
   Result<void> skip_rest();
   Result<void> drain();
   Result<std::string> read_extension(std::uint64_t size);
-  Result<Entry> assemble(const Header& header, const Extensions& extensions);
-  Result<std::vector<Extent>> read_gnu_extents(const Header& header);
-  Result<std::vector<Extent>> read_pax_extents(std::uint64_t& stored);
+  // Handles an 'x', 'g', 'L' or 'K' header; false when it is another one.
+  Result<bool> extend(std::string_view header, Extensions& extensions);
+  Result<Entry> assemble(std::string_view header, Extensions& extensions);
+  Result<void> set_sparse(std::string_view header, const Extensions& extensions, Entry& entry);
+  Result<std::vector<Extent>> read_gnu_extents(std::string_view header);
+  Result<std::vector<Extent>> read_payload_extents();
+  Result<void> give_raw(std::string_view bytes);
 
-  Source& source_;
+  BufferedSource source_;
   ReaderOptions options_;
-  std::uint64_t remaining_ = 0;  // payload of the current entry that is still in the stream
-  std::uint64_t padding_ = 0;
+  std::uint64_t remaining_ = 0;  // stored bytes of the current entry that have not been read
+  std::uint64_t padding_ = 0;    // what follows them up to the next block
   bool payload_is_raw_ = false;
-  std::uint64_t entries_ = 0;
-  std::map<std::string, std::string> global_;
+  std::uint64_t headers_ = 0;
 };
 
 // Writes ustar headers, and PAX records for what they cannot say (long or non-ASCII names, large numbers, fractions of

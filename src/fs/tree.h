@@ -20,6 +20,7 @@ struct TreeSize {
   std::uint64_t bytes = 0;    // sum of the sizes of regular files, each inode once
   std::uint64_t entries = 0;  // everything below, the directory itself not counted
 };
+// A tree of over 500 levels is `exhausted`.
 Result<TreeSize> measure_tree(const std::string& path);
 
 }  // namespace berth::fs
