@@ -5,8 +5,8 @@
 //   json::Value v = json::encode(port);   TRY(auto port, json::decode<Port>(v));
 //
 // decode leaves a member that is absent or null at its default, ignores unknown members, and answers a value of the
-// wrong type with an `invalid` error that names the path to it. A type with text() and a static parse(text) travels as a
-// string.
+// wrong type with an `invalid` error that names the path to it. A type with text() and a static parse(text) travels as
+// a string.
 #pragma once
 
 #include <boost/describe.hpp>

@@ -27,6 +27,7 @@ namespace berth::engine {
 class Engine;
 class Exec;
 class ShimClient;
+struct ShimMessage;
 class Activations;
 
 struct AttachOptions {
@@ -98,8 +99,9 @@ class Container : public std::enable_shared_from_this<Container> {
   // Connections open now through each activation, in the order of the spec.
   std::vector<int> active_connections() const;
 
-  // What of it is on disk: upper layer's directory.
+  // What of it is on disk: the upper layer's directory, holding diff/ and work/, over the image's layers, base first.
   std::string upper_dir() const;
+  std::vector<std::string> layers() const;
 
  private:
   friend class Engine;
@@ -109,19 +111,33 @@ class Container : public std::enable_shared_from_this<Container> {
   async::Task<Result<void>> start_locked();
   async::Task<Result<void>> launch();
   async::Task<Result<void>> stop_locked(std::optional<int> timeout, std::string signal);
-  async::Task<Result<void>> start_exec(std::shared_ptr<Exec> exec, std::vector<sys::UniqueFd> fds, std::string mode,
-                                       std::string already_read, bool tty);
+  // fields: how the shim connects its stdio. One of "relay" and "direct" (docs/design/shim.md).
+  async::Task<Result<void>> start_exec(std::shared_ptr<Exec> exec, std::vector<sys::UniqueFd> fds,
+                                       std::vector<std::pair<std::string, std::string>> fields);
   async::Task<Result<void>> signal_processes(int number);
   async::Task<> finish(int exit_code, Time time);
   async::Task<> lost(std::string reason);
   async::Task<> release_resources();
-  async::Task<> watch_shim(std::shared_ptr<ShimClient> shim);
+  async::Task<> watch_shim(std::shared_ptr<ShimClient> shim, std::shared_ptr<sys::UniqueFd> netns,
+                           std::shared_ptr<async::Event> netns_came);
+  async::Task<> request_start(std::shared_ptr<ShimClient> shim,
+                              std::shared_ptr<std::optional<Result<ShimMessage>>> answer,
+                              std::shared_ptr<async::Event> answered, std::shared_ptr<async::Event> netns_came);
+  async::Task<Result<void>> connect_network(sys::UniqueFd netns);
+  async::Task<> shim_gone();
+  async::Task<bool> wait_until_ended(std::chrono::nanoseconds limit);
+  async::Task<> signal_when_readable(sys::UniqueFd fd, std::shared_ptr<async::Event> event);
+  std::vector<std::shared_ptr<Exec>> execs_running() const;
+  void exec_ended(const std::string& exec_id, int code);
   Result<void> save_spec() const;
   Result<void> save_status() const;
   Result<void> change(Change change);
-  Result<Cgroup> cgroup() const;
+  Cgroup cgroup() const;
+  async::Task<Result<void>> hand_over_attaches(std::shared_ptr<ShimClient> shim);
   void publish(std::string action, std::map<std::string, std::string> more = {});
   async::Task<Result<void>> recover();
+  async::Task<bool> adopt_shim();
+  void adopt_exec(const std::string& description);
 
   Engine& engine_;
   ContainerSpec spec_;
@@ -136,7 +152,10 @@ class Container : public std::enable_shared_from_this<Container> {
     AttachOptions options;
   };
   std::vector<PendingAttach> pending_attaches_;
-  std::uint64_t runs_ = 0;  // how often it has exited since the engine knows it
+  std::uint64_t runs_ = 0;                           // how often it has exited since the engine knows it
+  bool finishing_ = false;                           // its run has ended and its remains are being taken away
+  std::optional<std::pair<int, Time>> ended_early_;  // the exit came before the answer to the start
+  std::map<std::string, std::shared_ptr<Exec>> running_execs_;  // by id
   std::unique_ptr<Activations> activations_;
   async::TaskGroup tasks_;
 };

@@ -36,6 +36,7 @@ struct EngineConfig {
   std::string run_dir = "/run/berth";
   std::string libexec_dir;      // where berth-shim is
   std::string guest_tools_dir;  // bound at /.berth where asked for; empty: not installed
+  std::string init_program;     // for --init; empty: catatonit or tini-static, found in PATH
   std::string cgroup_parent = "/berth";
   std::string default_runtime;                  // empty: crun when its trial succeeds, else runc
   std::map<std::string, std::string> runtimes;  // further ones: name -> path
@@ -87,6 +88,7 @@ class Engine {
 
   Preflight preflight() const;
   const EngineConfig& config() const { return config_; }
+  const Paths& paths() const { return paths_; }
   const Runtimes& runtimes() const { return runtimes_; }
   const Parts& parts() const { return parts_; }
   EventBus& events() { return events_; }
@@ -95,22 +97,31 @@ class Engine {
   friend class Container;
   friend class Exec;
 
-  Engine(EngineConfig config, Parts parts, Runtimes runtimes);
+  Engine(EngineConfig config, Parts parts, Runtimes runtimes, CgroupLayout cgroup_layout);
   async::Task<Result<void>> recover();
   async::Task<Result<void>> resolve(CreateRequest& request);
   Result<void> check_name(std::string_view name) const;
+  async::Task<Result<void>> build(std::shared_ptr<Container> container);
+  Result<void> copy_root_attributes(const std::vector<std::string>& layers, const std::string& diff) const;
+  async::Task<Result<void>> copy_up(std::shared_ptr<Container> container, MountSpec mount);
+  Result<std::shared_ptr<Container>> read_container(const std::string& id);
+  async::Task<> sweep();
   void forget(const Container& container);
+  async::Task<> discard(Container& container);
   async::Task<> erase(std::shared_ptr<Container> container, bool remove_volumes);
 
   EngineConfig config_;
   Parts parts_;
   Paths paths_;
   Runtimes runtimes_;
+  CgroupLayout cgroup_layout_;
   IdRanges id_ranges_;
   EventBus events_;
   std::map<std::string, std::shared_ptr<Container>, std::less<>> containers_;  // by id
   std::map<std::string, std::string, std::less<>> names_;                      // name -> id
   std::map<std::string, std::shared_ptr<Exec>, std::less<>> execs_;            // by id
+  bool closing_ = false;
+  sys::UniqueFd lock_;
   async::TaskGroup tasks_;
 };
 

@@ -108,7 +108,8 @@ struct ActivationSpec {
 };
 BOOST_DESCRIBE_STRUCT(ActivationSpec, (), (name, listen, exec, max_connections))
 
-struct ContainerSpec {
+// What the container is and runs.
+struct ContainerIdentity {
   std::string id;    // 64 hex digits
   std::string name;  // without Docker's leading slash
   Time created;
@@ -130,7 +131,14 @@ struct ContainerSpec {
   bool attach_stdin = false;
   bool attach_stdout = false;
   bool attach_stderr = false;
+};
+BOOST_DESCRIBE_STRUCT(ContainerIdentity, (),
+                      (id, name, created, image, image_id, entrypoint, cmd, process, hostname, domainname, labels,
+                       exposed_ports, volumes, stop_signal, stop_timeout, open_stdin, stdin_once, attach_stdin,
+                       attach_stdout, attach_stderr))
 
+// How it is kept apart from the host and from the others, and what it is given of the host.
+struct ContainerHosting {
   std::string network = "bridge";  // bridge, none, host, workspaces, or a network's name
   std::vector<PortSpec> ports;
   bool publish_all = false;
@@ -174,15 +182,16 @@ struct ContainerSpec {
   std::uint32_t userns_base = 0;
   std::uint32_t userns_size = 0;
 };
-BOOST_DESCRIBE_STRUCT(ContainerSpec, (),
-                      (id, name, created, image, image_id, entrypoint, cmd, process, hostname, domainname, labels,
-                       exposed_ports, volumes, stop_signal, stop_timeout, open_stdin, stdin_once, attach_stdin,
-                       attach_stdout, attach_stderr, network, ports, publish_all, extra_hosts, dns, dns_search,
-                       dns_options, mac_address, pid_mode, ipc_mode, uts_mode, cgroupns_mode, userns_mode, privileged,
-                       read_only_root, cap_add, cap_drop, no_new_privileges, seccomp_unconfined, init, auto_remove,
-                       tmpfs, mounts, devices, sysctls, resources, shm_size, oom_score_adj, log, restart, runtime,
-                       masked_paths, readonly_paths, activations, idle_timeout, guest_tools, owned_by_portal,
-                       userns_base, userns_size))
+BOOST_DESCRIBE_STRUCT(ContainerHosting, (),
+                      (network, ports, publish_all, extra_hosts, dns, dns_search, dns_options, mac_address, pid_mode,
+                       ipc_mode, uts_mode, cgroupns_mode, userns_mode, privileged, read_only_root, cap_add, cap_drop,
+                       no_new_privileges, seccomp_unconfined, init, auto_remove, tmpfs, mounts, devices, sysctls,
+                       resources, shm_size, oom_score_adj, log, restart, runtime, masked_paths, readonly_paths,
+                       activations, idle_timeout, guest_tools, owned_by_portal, userns_base, userns_size))
+
+// On disk one flat object.
+struct ContainerSpec : ContainerIdentity, ContainerHosting {};
+BOOST_DESCRIBE_STRUCT(ContainerSpec, (ContainerIdentity, ContainerHosting), ())
 
 // What create is asked for: a ContainerSpec in which id, created, image_id, process.args, userns_* and the image's
 // defaults are not yet filled in; these tell apart "not given" from "given empty".

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <thread>
@@ -60,6 +61,7 @@ void NetlinkBatch::put_string(int attribute, const std::string& text) {
 NetlinkBatch::Nest NetlinkBatch::nest(int attribute) {
   std::size_t at = bytes_.size();
   put(attribute | NLA_F_NESTED, "");
+  ++open_nests_;
   return Nest(*this, at);
 }
 
@@ -67,9 +69,11 @@ void NetlinkBatch::end_nest(std::size_t at) {
   auto header = load<nlattr>(&bytes_[at]);
   header.nla_len = static_cast<std::uint16_t>(bytes_.size() - at);
   store(&bytes_[at], header);
+  --open_nests_;
 }
 
 const std::string& NetlinkBatch::finish() {
+  if (open_nests_ != 0) std::abort();
   for (std::size_t i = 0; i < starts_.size(); ++i) {
     std::size_t end = i + 1 < starts_.size() ? starts_[i + 1] : bytes_.size();
     auto header = load<nlmsghdr>(&bytes_[starts_[i]]);

@@ -29,7 +29,7 @@ namespace berth::sys {
 
 class NetlinkBatch {
  public:
-  // Ends an attribute that holds others when it goes.
+  // Ends an attribute that holds others when it goes, which must be before the batch is sent.
   class Nest {
    public:
     Nest(NetlinkBatch& batch, std::size_t at) : batch_(batch), at_(at) {}
@@ -80,6 +80,7 @@ class NetlinkBatch {
   std::string bytes_;
   std::vector<std::size_t> starts_;
   std::vector<std::string> intents_;
+  int open_nests_ = 0;
 };
 
 // The attributes of one level of a received message.

@@ -1,0 +1,187 @@
+#include "engine/run_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "engine/root_view.h"
+#include "engine/runtime_config.h"
+#include "engine/shim_client.h"
+#include "engine/users.h"
+#include "fs/root_dir.h"
+#include "fs/tree.h"
+#include "network/guest_files.h"
+#include "network/spec.h"
+#include "sys/file.h"
+
+namespace berth::engine {
+
+namespace {
+
+constexpr const char* kInitPath = "/sbin/docker-init";
+constexpr const char* kGuestTools = "/.berth";
+
+struct Bind {
+  std::string source;
+  std::string target;
+  bool read_only = false;
+  bool idmap = true;
+  std::string propagation;
+};
+
+// Text files that the container's root owns, so that it may edit them.
+Result<void> write_owned(const std::string& path, std::string_view text, std::uint32_t owner) {
+  TRY_OK(sys::replace_file(path, text, 0644));
+  if (::chown(path.c_str(), owner, owner) < 0) return fail_errno("chown " + path);
+  return {};
+}
+
+std::string hosts_text(const ContainerSpec& spec, const std::vector<network::Ipv4>& addresses) {
+  std::vector<network::HostsEntry> extra;
+  for (const std::string& line : spec.extra_hosts) {
+    std::size_t colon = line.find(':');
+    if (colon != std::string::npos) extra.push_back({line.substr(colon + 1), {line.substr(0, colon)}});
+  }
+  return network::hosts_file(spec.hostname, spec.domainname, extra, addresses);
+}
+
+Result<void> write_guest_files(const Paths& paths, const ContainerSpec& spec) {
+  std::string files = paths.files(spec.id);
+  TRY_OK(sys::ensure_directories(files, 0711));
+  network::DnsSpec dns{spec.dns, spec.dns_search, spec.dns_options};
+  TRY_OK(write_owned(files + "/hosts", hosts_text(spec, {}), spec.userns_base));
+  TRY_OK(write_owned(files + "/hostname", network::hostname_file(spec.hostname), spec.userns_base));
+  return write_owned(files + "/resolv.conf", network::resolv_conf(network::read_host_resolv_conf(), dns),
+                     spec.userns_base);
+}
+
+Result<Bind> bind_of(const Engine& engine, const MountSpec& mount) {
+  Bind bind{mount.source, mount.target, mount.read_only, true, mount.propagation};
+  if (mount.type == "volume") {
+    TRY(volume::Volume volume, engine.parts().volumes.find(mount.source));
+    bind.source = volume.mountpoint;
+    return bind;
+  }
+  if (!sys::exists(mount.source)) {
+    if (!mount.create_source)
+      return fail(ErrorCode::invalid, "invalid mount config for type \"bind\": bind source path does not exist: {}",
+                  mount.source);
+    TRY_OK(sys::ensure_directories(mount.source, 0755));
+  }
+  return bind;
+}
+
+Result<std::vector<Bind>> binds_of(const Engine& engine, const Container& container, const std::string& files) {
+  const ContainerSpec& spec = container.spec();
+  std::vector<Bind> binds;
+  auto overridden = [&](std::string_view target) {
+    for (const MountSpec& mount : spec.mounts)
+      if (mount.target == target) return true;
+    return false;
+  };
+  for (const char* name : {"hosts", "hostname", "resolv.conf"})
+    if (std::string target = std::string("/etc/") + name; !overridden(target))
+      binds.push_back({files + "/" + name, target, false, false, ""});
+  for (const MountSpec& mount : spec.mounts) {
+    if (mount.type == "tmpfs") continue;
+    TRY(Bind bind, bind_of(engine, mount));
+    binds.push_back(std::move(bind));
+  }
+  if (spec.guest_tools) {
+    if (engine.config().guest_tools_dir.empty() || !sys::exists(engine.config().guest_tools_dir))
+      return fail(ErrorCode::unsupported, "the guest tools are not installed: scripts/quickstart builds them");
+    binds.push_back({engine.config().guest_tools_dir, kGuestTools, true, true, ""});
+  }
+  if (spec.init) {
+    if (engine.config().init_program.empty())
+      return fail(ErrorCode::unsupported, "--init needs a small init program: apt-get install catatonit");
+    binds.push_back({engine.config().init_program, kInitPath, true, true, ""});
+  }
+  return binds;
+}
+
+// The user is looked up in the files that the container will see.
+Result<ProcessUser> user_of(const Container& container, const std::vector<std::string>& layers) {
+  TRY(sys::UniqueFd view, open_root_view(layers, container.upper_dir(), false));
+  fs::RootDir root(std::move(view));
+  std::string passwd = root.read_file("/etc/passwd").value_or(""), group = root.read_file("/etc/group").value_or("");
+  return resolve_user(container.spec().process.user, container.spec().process.groups, passwd, group);
+}
+
+ShimFields shim_fields(const Engine& engine, const Container& container, const Runtime& runtime,
+                       const std::vector<std::string>& layers) {
+  const ContainerSpec& spec = container.spec();
+  const Paths& paths = engine.paths();
+  std::string bundle = paths.bundle(spec.id);
+  auto flag = [](bool value) { return std::string(value ? "1" : "0"); };
+  ShimFields fields{{"id", spec.id},
+                    {"runtime", runtime.path},
+                    {"runtime_root", paths.runtime_root()},
+                    {"bundle", bundle},
+                    {"pid_file", paths.run(spec.id) + "/pid"},
+                    {"tty", flag(spec.process.tty)},
+                    {"open_stdin", flag(spec.open_stdin)},
+                    {"stdin_once", flag(spec.stdin_once)},
+                    {"log_driver", spec.log.driver},
+                    {"log_path", paths.log(spec.id)},
+                    {"log_max_size", std::to_string(spec.log.max_size)},
+                    {"log_max_files", std::to_string(spec.log.max_files)},
+                    {"exit_file", paths.exit_file(spec.id)},
+                    {"control_socket", paths.shim_socket(spec.id)},
+                    {"netns", spec.network == network::kHostNetwork ? "host" : "private"},
+                    {"mounts_dir", bundle + "/mounts"},
+                    {"rootfs", bundle + "/rootfs"}};
+  if (spec.userns_size != 0) {
+    fields.emplace_back("userns_base", std::to_string(spec.userns_base));
+    fields.emplace_back("userns_size", std::to_string(spec.userns_size));
+  }
+  for (const std::string& path : runtime.hide) fields.emplace_back("hide", path);
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) fields.emplace_back("lower", *layer);
+  fields.emplace_back("upper_dir", container.upper_dir());
+  return fields;
+}
+
+}  // namespace
+
+Result<RunFiles> make_run_files(const Engine& engine, const Container& container, const Runtime& runtime,
+                                const std::vector<std::string>& layers) {
+  const ContainerSpec& spec = container.spec();
+  const Paths& paths = engine.paths();
+  std::string bundle = paths.bundle(spec.id);
+  TRY_OK(fs::remove_tree(paths.run(spec.id)));
+  for (const std::string& directory : {paths.run(spec.id), bundle, bundle + "/mounts", bundle + "/rootfs"})
+    TRY_OK(sys::make_directory(directory, 0711));
+  TRY_OK(sys::ensure_directories(paths.exit_dir(spec.id), 0700));
+  TRY_OK(sys::remove_file(paths.exit_file(spec.id)));
+  TRY_OK(write_guest_files(paths, spec));
+
+  TRY(std::vector<Bind> binds, binds_of(engine, container, paths.files(spec.id)));
+  ShimFields fields = shim_fields(engine, container, runtime, layers);
+  RuntimeInputs inputs;
+  TRY(inputs.user, user_of(container, layers));
+  inputs.args = spec.process.args;
+  if (spec.init) inputs.args.insert(inputs.args.begin(), {kInitPath, "--"});
+  inputs.rootfs = bundle + "/rootfs";
+  inputs.cgroup_path = engine.config().cgroup_parent + "/" + spec.id;
+  for (std::size_t i = 0; i < binds.size(); ++i) {
+    fields.emplace_back("bind_source", binds[i].source);
+    fields.emplace_back("bind_idmap", binds[i].idmap && spec.userns_size != 0 ? "1" : "0");
+    fields.emplace_back("bind_read_only", binds[i].read_only ? "1" : "0");
+    inputs.binds.push_back(
+        {fmt::format("{}/mounts/b/{}", bundle, i), binds[i].target, binds[i].read_only, binds[i].propagation});
+  }
+  TRY(json::Value config, runtime_config(spec, inputs));
+  TRY_OK(sys::replace_file(bundle + "/config.template.json", json::print(config), 0600));
+  TRY_OK(sys::replace_file(paths.shim_conf(spec.id), encode_shim_fields(fields), 0600));
+  return RunFiles{paths.shim_conf(spec.id)};
+}
+
+Result<void> write_hosts_file(const Engine& engine, const Container& container,
+                              const std::vector<network::Ipv4>& addresses) {
+  std::string path = engine.paths().files(container.id()) + "/hosts";
+  TRY(sys::UniqueFd fd, sys::open_file(path, O_WRONLY | O_TRUNC));
+  return sys::write_all(fd.get(), hosts_text(container.spec(), addresses));
+}
+
+}  // namespace berth::engine

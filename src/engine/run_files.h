@@ -1,0 +1,26 @@
+// The files of one run of a container, made just before its shim is spawned: the bundle with the runtime configuration,
+// the shim's own configuration, and what is mounted over /etc/hosts, /etc/hostname and /etc/resolv.conf.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "network/address.h"
+
+namespace berth::engine {
+
+struct RunFiles {
+  std::string shim_conf;
+};
+
+// Fails with `invalid` and Docker's texts where the spec asks for what is not there: a user, a bind source.
+Result<RunFiles> make_run_files(const Engine& engine, const Container& container, const Runtime& runtime,
+                                const std::vector<std::string>& layers);
+// Written in place: it is mounted in the container by then.
+Result<void> write_hosts_file(const Engine& engine, const Container& container,
+                              const std::vector<network::Ipv4>& addresses);
+
+}  // namespace berth::engine

@@ -1,0 +1,245 @@
+#include "engine/runtime_config.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "engine/seccomp.h"
+
+namespace berth::engine {
+
+namespace {
+
+constexpr std::string_view kDefaultCapabilities =
+    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FSETID CAP_FOWNER CAP_MKNOD CAP_NET_RAW CAP_SETGID CAP_SETUID CAP_SETFCAP "
+    "CAP_SETPCAP CAP_NET_BIND_SERVICE CAP_SYS_CHROOT CAP_KILL CAP_AUDIT_WRITE";
+constexpr std::string_view kAllCapabilities =
+    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP "
+    "CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER "
+    "CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE "
+    "CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL "
+    "CAP_SETFCAP "
+    "CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF "
+    "CAP_CHECKPOINT_RESTORE";
+
+std::string capability_name(std::string_view name) {
+  std::string upper;
+  for (char c : name) upper += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  if (upper != "ALL" && !upper.starts_with("CAP_")) upper = "CAP_" + upper;
+  return upper;
+}
+
+std::set<std::string> words(std::string_view text) {
+  std::vector<std::string> list = split(text, ' ');
+  return {list.begin(), list.end()};
+}
+
+json::Array strings(const auto& list) {
+  json::Array array;
+  for (const auto& element : list) array.emplace_back(element);
+  return array;
+}
+
+// What this engine process itself may hand on: a capability outside of the bounding set cannot be given.
+json::Value capability_sets(const std::set<std::string>& capabilities) {
+  json::Array list = strings(capabilities);
+  return json::Object{{"bounding", list}, {"effective", list}, {"permitted", list}};
+}
+
+json::Value process_object(const ContainerSpec& container, const ProcessSpec& process, const ProcessUser& user,
+                           const std::vector<std::string>& args, const std::set<std::string>& capabilities) {
+  json::Array groups;
+  for (std::uint32_t group : user.groups) groups.emplace_back(group);
+  json::Array env = strings(process.env);
+  auto has = [&](std::string_view prefix) {
+    return std::any_of(process.env.begin(), process.env.end(), [&](const auto& e) { return e.starts_with(prefix); });
+  };
+  if (!has("HOME=")) env.emplace_back("HOME=" + user.home);
+  if (process.tty && !has("TERM=")) env.emplace_back("TERM=xterm");
+  json::Array rlimits;
+  for (const UlimitSpec& limit : container.resources.ulimits) {
+    std::string type = "RLIMIT_";
+    for (char c : limit.name) type += static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    rlimits.push_back(json::Object{{"type", type}, {"soft", limit.soft}, {"hard", limit.hard}});
+  }
+  return json::Object{
+      {"terminal", process.tty},
+      {"user", json::Object{{"uid", user.uid}, {"gid", user.gid}, {"additionalGids", std::move(groups)}}},
+      {"args", strings(args)},
+      {"env", std::move(env)},
+      {"cwd", process.working_dir.empty() ? "/" : process.working_dir},
+      {"capabilities", capability_sets(capabilities)},
+      {"noNewPrivileges", container.no_new_privileges},
+      {"oomScoreAdj", container.oom_score_adj},
+      {"rlimits", std::move(rlimits)}};
+}
+
+json::Value mount(std::string_view target, std::string_view type, std::string_view source,
+                  const std::vector<std::string>& options) {
+  return json::Object{{"destination", target}, {"type", type}, {"source", source}, {"options", strings(options)}};
+}
+
+json::Array mounts_of(const ContainerSpec& spec, const RuntimeInputs& inputs) {
+  const char* writable = spec.privileged ? "rw" : "ro";
+  std::string shm_size = fmt::format("size={}", spec.shm_size > 0 ? spec.shm_size : 64 << 20);
+  json::Array mounts;
+  if (spec.pid_mode == "host" && spec.userns_size != 0)
+    mounts.push_back(mount("/proc", "bind", "/proc", {"rbind", "nosuid", "noexec", "nodev"}));
+  else
+    mounts.push_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
+  mounts.push_back(mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
+  mounts.push_back(mount("/dev/pts", "devpts", "devpts",
+                         {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
+  mounts.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", writable}));
+  mounts.push_back(mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", writable}));
+  if (spec.ipc_mode == "host") {
+    mounts.push_back(mount("/dev/mqueue", "bind", "/dev/mqueue", {"rbind", "nosuid", "noexec", "nodev"}));
+    mounts.push_back(mount("/dev/shm", "bind", "/dev/shm", {"rbind", "nosuid", "noexec", "nodev"}));
+  } else {
+    mounts.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
+    mounts.push_back(mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", shm_size}));
+  }
+  // Parents before what is mounted below them, tmpfs and binds alike.
+  std::multimap<std::ptrdiff_t, json::Value> asked;
+  auto depth = [](const std::string& path) { return std::count(path.begin(), path.end(), '/'); };
+  for (const auto& [target, options] : spec.tmpfs) {
+    std::vector<std::string> list{"noexec", "nosuid", "nodev"};
+    for (const std::string& option : split(options, ',')) {
+      if (option.empty()) continue;
+      for (std::string_view positive : {"exec", "suid", "dev"})
+        if (option == positive) std::erase(list, "no" + std::string(positive));
+      list.push_back(option);
+    }
+    asked.emplace(depth(target), mount(target, "tmpfs", "tmpfs", list));
+  }
+  for (const PreparedBind& bind : inputs.binds) {
+    std::vector<std::string> options{"rbind", bind.propagation.empty() ? "rprivate" : bind.propagation};
+    if (bind.read_only) options.emplace_back("ro");
+    asked.emplace(depth(bind.target), mount(bind.target, "bind", bind.source, options));
+  }
+  for (auto& [level, value] : asked) mounts.push_back(std::move(value));
+  return mounts;
+}
+
+json::Array namespaces_of(const ContainerSpec& spec) {
+  json::Array list{json::Object{{"type", "mount"}}};
+  if (spec.pid_mode != "host") list.push_back(json::Object{{"type", "pid"}});
+  if (spec.ipc_mode != "host") list.push_back(json::Object{{"type", "ipc"}});
+  if (spec.uts_mode != "host") list.push_back(json::Object{{"type", "uts"}});
+  if (spec.cgroupns_mode != "host") list.push_back(json::Object{{"type", "cgroup"}});
+  if (spec.network != "host") list.push_back(json::Object{{"type", "network"}, {"path", kNetnsToken}});
+  if (spec.userns_size != 0) list.push_back(json::Object{{"type", "user"}, {"path", kUsernsToken}});
+  return list;
+}
+
+json::Value device_rule(bool allow, std::string_view type, int major, int minor, std::string_view access) {
+  json::Object rule{{"allow", allow}, {"access", access}};
+  if (!type.empty()) rule["type"] = type;
+  if (major >= 0) rule["major"] = major;
+  if (minor >= 0) rule["minor"] = minor;
+  return rule;
+}
+
+json::Value resources_of(const ContainerSpec& spec) {
+  const ResourceSpec& asked = spec.resources;
+  json::Object resources;
+  json::Array devices;
+  if (spec.privileged) {
+    devices.push_back(device_rule(true, "", -1, -1, "rwm"));
+  } else {
+    // null, zero, full, tty, urandom, random, ptmx, pts/*; making nodes is allowed, using others is not.
+    static constexpr std::array<std::pair<int, int>, 8> kUsable = {
+        {{1, 3}, {1, 5}, {1, 7}, {5, 0}, {1, 9}, {1, 8}, {5, 2}, {136, -1}}};
+    devices.push_back(device_rule(false, "", -1, -1, "rwm"));
+    for (auto [major, minor] : kUsable) devices.push_back(device_rule(true, "c", major, minor, "rwm"));
+    devices.push_back(device_rule(true, "c", -1, -1, "m"));
+    devices.push_back(device_rule(true, "b", -1, -1, "m"));
+  }
+  resources["devices"] = std::move(devices);
+  json::Object memory;
+  if (asked.memory > 0) {
+    memory["limit"] = asked.memory;
+    // Docker: as much swap as memory unless told.
+    memory["swap"] = asked.memory_swap != 0 ? asked.memory_swap : asked.memory * 2;
+  }
+  if (asked.memory_reservation > 0) memory["reservation"] = asked.memory_reservation;
+  if (asked.oom_kill_disable) memory["disableOOMKiller"] = true;
+  if (!memory.empty()) resources["memory"] = std::move(memory);
+  json::Object cpu;
+  constexpr std::int64_t kPeriod = 100'000;
+  if (asked.nano_cpus > 0) {
+    cpu["period"] = kPeriod;
+    cpu["quota"] = asked.nano_cpus * kPeriod / 1'000'000'000;
+  }
+  if (asked.cpu_period > 0) cpu["period"] = asked.cpu_period;
+  if (asked.cpu_quota != 0) cpu["quota"] = asked.cpu_quota;
+  if (asked.cpu_shares > 0) cpu["shares"] = asked.cpu_shares;
+  if (!asked.cpuset_cpus.empty()) cpu["cpus"] = asked.cpuset_cpus;
+  if (!asked.cpuset_mems.empty()) cpu["mems"] = asked.cpuset_mems;
+  if (!cpu.empty()) resources["cpu"] = std::move(cpu);
+  if (asked.pids_limit > 0) resources["pids"] = json::Object{{"limit", asked.pids_limit}};
+  return resources;
+}
+
+json::Value linux_object(const ContainerSpec& spec, const RuntimeInputs& inputs,
+                         const std::set<std::string>& capabilities) {
+  json::Object object{{"namespaces", namespaces_of(spec)},
+                      {"resources", resources_of(spec)},
+                      {"cgroupsPath", inputs.cgroup_path},
+                      {"maskedPaths", strings(spec.masked_paths)},
+                      {"readonlyPaths", strings(spec.readonly_paths)}};
+  if (spec.userns_size != 0) {
+    // Kept beside the namespace's path: runc wants to know the mapping of what it joins.
+    json::Array mapping{json::Object{{"containerID", 0}, {"hostID", spec.userns_base}, {"size", spec.userns_size}}};
+    object["uidMappings"] = mapping;
+    object["gidMappings"] = mapping;
+  }
+  if (!spec.privileged && !spec.seccomp_unconfined) object["seccomp"] = seccomp_profile(capabilities);
+  if (!spec.sysctls.empty()) object["sysctl"] = json::encode(spec.sysctls);
+  return object;
+}
+
+}  // namespace
+
+Result<std::set<std::string>> capabilities_of(const ContainerSpec& spec) {
+  const std::set<std::string> all = words(kAllCapabilities);
+  auto check = [&](const std::vector<std::string>& names, std::string_view field) -> Result<void> {
+    for (const std::string& name : names) {
+      std::string full = capability_name(name);
+      if (full != "ALL" && !all.contains(full))
+        return fail(ErrorCode::invalid, "invalid {}: unknown capability: \"{}\"", field, full);
+    }
+    return {};
+  };
+  TRY_OK(check(spec.cap_add, "CapAdd"));
+  TRY_OK(check(spec.cap_drop, "CapDrop"));
+  if (spec.privileged) return all;
+  auto names_all = [](const std::string& name) { return capability_name(name) == "ALL"; };
+  bool add_all = std::any_of(spec.cap_add.begin(), spec.cap_add.end(), names_all);
+  bool drop_all = std::any_of(spec.cap_drop.begin(), spec.cap_drop.end(), names_all);
+  std::set<std::string> result = add_all ? all : drop_all ? std::set<std::string>{} : words(kDefaultCapabilities);
+  for (const std::string& name : spec.cap_drop) result.erase(capability_name(name));
+  for (const std::string& name : spec.cap_add)
+    if (!names_all(name)) result.insert(capability_name(name));
+  return result;
+}
+
+Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInputs& inputs) {
+  TRY(std::set<std::string> capabilities, capabilities_of(spec));
+  json::Object config{{"ociVersion", "1.0.2"},
+                      {"process", process_object(spec, spec.process, inputs.user, inputs.args, capabilities)},
+                      {"root", json::Object{{"path", inputs.rootfs}, {"readonly", spec.read_only_root}}},
+                      {"mounts", mounts_of(spec, inputs)},
+                      {"linux", linux_object(spec, inputs, capabilities)}};
+  if (spec.uts_mode != "host") config["hostname"] = spec.hostname;
+  return config;
+}
+
+Result<json::Value> exec_config(const ContainerSpec& container, const ProcessSpec& process, const ProcessUser& user) {
+  ContainerSpec rights = container;
+  rights.privileged = container.privileged || process.privileged;
+  TRY(std::set<std::string> capabilities, capabilities_of(rights));
+  return process_object(container, process, user, process.args, capabilities);
+}
+
+}  // namespace berth::engine

@@ -1,0 +1,51 @@
+// The OCI runtime configuration of a container (runtime-spec config.md, config-linux.md) and of an exec, made from our
+// spec. Pure: everything that must be looked up is handed in.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "engine/spec.h"
+
+namespace berth::engine {
+
+// Who a process runs as, looked up in the container's own passwd and group files.
+struct ProcessUser {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;
+  std::string home = "/";
+};
+
+// A bind mount that the shim has attached in its private namespace.
+struct PreparedBind {
+  std::string source;  // there
+  std::string target;  // in the container
+  bool read_only = false;
+  std::string propagation;  // empty: rprivate
+};
+
+struct RuntimeInputs {
+  ProcessUser user;
+  std::vector<std::string> args;  // with the init in front, if any
+  std::string rootfs;
+  std::string cgroup_path;
+  std::vector<PreparedBind> binds;
+};
+
+// The capabilities that a container gets: Docker's default ones, plus cap_add, less cap_drop; all when privileged.
+// `invalid CapAdd: unknown capability: "CAP_X"`.
+Result<std::set<std::string>> capabilities_of(const ContainerSpec& spec);
+
+// Paths of namespaces made by the shim stand as these words, which the shim replaces.
+inline constexpr const char* kUsernsToken = "@USERNS@";
+inline constexpr const char* kNetnsToken = "@NETNS@";
+
+Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInputs& inputs);
+// The `process` object alone, for `exec --process`.
+Result<json::Value> exec_config(const ContainerSpec& container, const ProcessSpec& process, const ProcessUser& user);
+
+}  // namespace berth::engine
