@@ -47,6 +47,8 @@ class AsyncClient {
   async::Task<Result<AsyncResponse>> request(ClientRequest request, AsyncBodySource source) const;
 
  private:
+  async::Task<Result<AsyncResponse>> exchange(ClientRequest request, AsyncBodySource source) const;
+
   async::Loop& loop_;
   Endpoint endpoint_;
   std::chrono::milliseconds timeout_;
