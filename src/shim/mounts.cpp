@@ -1,10 +1,13 @@
 #include "shim/mounts.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -88,6 +91,27 @@ Result<> clone_to(Buffer& source, Buffer& target, int userns, bool read_only, bo
   return attach(*tree, target);
 }
 
+// While it exists this process touches files as the root of a container's user namespace, with all of its own
+// capabilities: the id under which an overlay of idmapped layers must be mounted, because the overlay works in its
+// upper directory with the ids of who mounted it, and the host's root has no id there (it would come up read-only).
+class FileIds {
+ public:
+  explicit FileIds(std::uint32_t id) {
+    __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    syscall(SYS_capget, &head, sets);
+    setfsgid(id);
+    setfsuid(id);  // takes the capabilities over files out of the effective set
+    syscall(SYS_capset, &head, sets);
+  }
+  FileIds(const FileIds&) = delete;
+  FileIds& operator=(const FileIds&) = delete;
+  ~FileIds() {
+    setfsuid(geteuid());
+    setfsgid(getegid());
+  }
+};
+
 // The working directory is mounts_dir; the layers are at l/0, l/1, ... and the upper directory at u.
 Result<> mount_overlay(Conf& conf, std::size_t layers) {
   Buffer options = concat("upperdir=u/diff,workdir=u/work,index=off,metacopy=off,redirect_dir=nofollow,lowerdir=");
@@ -95,9 +119,16 @@ Result<> mount_overlay(Conf& conf, std::size_t layers) {
   if (options.size() > kMaxMountOptions) return fail(0, "the image has ", layers, " layers, more than one mount takes");
   // Device nodes of an image are of no use to a container that may not make them; its /dev is another mount.
   const unsigned long flags = conf.userns_size != 0 ? MS_NODEV : 0;
-  if (mount("overlay", conf.rootfs.c_str(), "overlay", flags, options.c_str()) != 0) {
-    return fail(errno, "mount the overlay of ", layers, " layers over ", conf.upper_dir, " on ", conf.rootfs);
+  {
+    const FileIds ids(conf.userns_base);
+    if (mount("overlay", conf.rootfs.c_str(), "overlay", flags, options.c_str()) != 0) {
+      return fail(errno, "mount the overlay of ", layers, " layers under ", conf.upper_dir, " on ", conf.rootfs);
+    }
   }
+  // An overlay that cannot use its upper directory comes up read-only, without an error.
+  struct statvfs status;
+  if (statvfs(conf.rootfs.c_str(), &status) != 0) return fail(errno, "look at ", conf.rootfs);
+  if ((status.f_flag & ST_RDONLY) != 0) return fail(EROFS, "mount the overlay with upper directory ", conf.upper_dir);
   return {};
 }
 
