@@ -1,0 +1,1 @@
+"""What the integration suites share: processes, clients, images, private engines, leak checks."""
