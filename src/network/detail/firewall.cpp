@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <nftables/libnftables.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <utility>
@@ -43,6 +44,10 @@ Part address_part(Ipv4 address) {
   return {bytes_of(&value, sizeof value), address.text()};
 }
 
+Part subnet_part(const Subnet& subnet) {
+  return {address_part(subnet.base()).bytes, subnet.text(), address_part(subnet.broadcast()).bytes};
+}
+
 Part mac_part(const MacAddress& mac) { return {bytes_of(mac.bytes().data(), mac.bytes().size()), mac.text()}; }
 
 Part protocol_part(const std::string& protocol) {
@@ -67,6 +72,14 @@ std::string joined_bytes(const std::vector<Part>& parts) {
   return bytes;
 }
 
+// The end of a range; empty when no part is one.
+std::string joined_ends(const std::vector<Part>& parts) {
+  if (std::all_of(parts.begin(), parts.end(), [](const Part& part) { return part.end.empty(); })) return {};
+  std::string bytes;
+  for (const Part& part : parts) bytes += part.end.empty() ? part.bytes : part.end;
+  return bytes;
+}
+
 const char* family_name(Family family) { return family == Family::inet ? "inet" : "bridge"; }
 
 }  // namespace
@@ -74,7 +87,8 @@ const char* family_name(Family family) { return family == Family::inet ? "inet" 
 std::vector<Element> elements_of(const Network& network, const std::vector<HostService>& services) {
   if (network.interface.empty()) return {};
   Part bridge = interface_part(network.interface);
-  std::vector<Element> elements{{Family::inet, "bridges", {bridge}, {}}};
+  std::vector<Element> elements{{Family::inet, "bridges", {bridge}, {}},
+                                {Family::inet, "subnets", {bridge, subnet_part(network.subnet)}, {}}};
   elements.push_back(network.isolated ? Element{Family::inet, "isolated", {bridge}, {}}
                                       : Element{Family::inet, "peers", {bridge, bridge}, {}});
   if (network.internal) elements.push_back({Family::inet, "internal", {bridge}, {}});
@@ -126,9 +140,9 @@ nfgenmsg netfilter_header(std::uint8_t family, std::uint16_t resource = 0) {
 
 constexpr int nft_type(int message) { return NFNL_SUBSYS_NFTABLES << 8 | message; }
 
-void put_value(NetlinkBatch& batch, int attribute, const std::vector<Part>& parts) {
+void put_value(NetlinkBatch& batch, int attribute, std::string_view bytes) {
   auto nest = batch.nest(attribute);
-  batch.put(NFTA_DATA_VALUE, joined_bytes(parts));
+  batch.put(NFTA_DATA_VALUE, bytes);
 }
 
 void put_element(NetlinkBatch& batch, int message, const std::string& table, const Element& element) {
@@ -141,8 +155,9 @@ void put_element(NetlinkBatch& batch, int message, const std::string& table, con
   batch.put_string(NFTA_SET_ELEM_LIST_SET, element.set);
   auto list = batch.nest(NFTA_SET_ELEM_LIST_ELEMENTS);
   auto item = batch.nest(NFTA_LIST_ELEM);
-  put_value(batch, NFTA_SET_ELEM_KEY, element.key);
-  if (adding && !element.value.empty()) put_value(batch, NFTA_SET_ELEM_DATA, element.value);
+  put_value(batch, NFTA_SET_ELEM_KEY, joined_bytes(element.key));
+  if (std::string end = joined_ends(element.key); !end.empty()) put_value(batch, NFTA_SET_ELEM_KEY_END, end);
+  if (adding && !element.value.empty()) put_value(batch, NFTA_SET_ELEM_DATA, joined_bytes(element.value));
 }
 
 Result<void> change_elements(int message, const std::string& table, const Element* first, const Element* last) {

@@ -20,6 +20,7 @@ struct Element {
   struct Part {
     std::string bytes;
     std::string text;
+    std::string end = {};  // of a range: the bytes of its last value
   };
   enum class Family { inet, bridge };
   Family family = Family::inet;

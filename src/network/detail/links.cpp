@@ -1,13 +1,15 @@
 #include "network/detail/links.h"
 
 #include <arpa/inet.h>
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
-#include <net/if.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "sys/file.h"
 #include "sys/netlink.h"
@@ -37,6 +39,10 @@ void put_address(NetlinkBatch& batch, int attribute, Ipv4 address) {
 
 void put_mac(NetlinkBatch& batch, int attribute, const MacAddress& mac) {
   batch.put(attribute, {reinterpret_cast<const char*>(mac.bytes().data()), mac.bytes().size()});
+}
+
+void bring_up(NetlinkBatch& batch, int index, const std::string& name) {
+  batch.begin(RTM_NEWLINK, 0, link_header(index, IFF_UP), "bring up interface " + name);
 }
 
 void add_address(NetlinkBatch& batch, int index, Ipv4 address, const Subnet& subnet) {
@@ -74,6 +80,15 @@ Result<int> find_index(NetlinkSocket& socket, const std::string& name) {
   return index;
 }
 
+void add_bridge(NetlinkBatch& batch, const Network& network) {
+  batch.begin(RTM_NEWLINK, kCreate, link_header(), "make bridge " + network.interface);
+  batch.put_string(IFLA_IFNAME, network.interface);
+  // Of its own, so that it does not change with the ports that come and go.
+  put_mac(batch, IFLA_ADDRESS, MacAddress::from_address(network.gateway));
+  auto info = batch.nest(IFLA_LINKINFO);
+  batch.put_string(IFLA_INFO_KIND, "bridge");
+}
+
 void add_veth(NetlinkBatch& batch, const Endpoint& endpoint, int bridge, int netns) {
   batch.begin(RTM_NEWLINK, kCreate, link_header(0, IFF_UP), "make interface " + endpoint.host_interface);
   batch.put_string(IFLA_IFNAME, endpoint.host_interface);
@@ -82,19 +97,25 @@ void add_veth(NetlinkBatch& batch, const Endpoint& endpoint, int bridge, int net
   batch.put_string(IFLA_INFO_KIND, "veth");
   auto data = batch.nest(IFLA_INFO_DATA);
   auto peer = batch.nest(VETH_INFO_PEER);
-  batch.put_header(link_header(0, IFF_UP));
+  // Not up yet: the kernel refuses it while the pair is half-made (veth_open, ENOTCONN).
+  batch.put_header(link_header());
   batch.put_string(IFLA_IFNAME, endpoint.guest_interface);
   put_mac(batch, IFLA_ADDRESS, endpoint.mac);
   batch.put_number(IFLA_NET_NS_FD, netns);
 }
 
-void isolate_port(NetlinkBatch& batch, const std::string& name) {
-  batch.begin(RTM_NEWLINK, 0, link_header(), "isolate interface " + name);
+// A container that calls its own published port by the host's address gets the packet back by the port that it came
+// from where bridge-nf-call-iptables is on; that is what "hairpin" permits.
+void set_port(NetlinkBatch& batch, const VethPlan& plan) {
+  bool hairpin = !plan.network.isolated && !plan.endpoint.ports.empty();
+  if (!plan.network.isolated && !hairpin) return;
+  const std::string& name = plan.endpoint.host_interface;
+  batch.begin(RTM_NEWLINK, 0, link_header(), "set up bridge port " + name);
   batch.put_string(IFLA_IFNAME, name);
   auto info = batch.nest(IFLA_LINKINFO);
   batch.put_string(IFLA_INFO_SLAVE_KIND, "bridge");
   auto data = batch.nest(IFLA_INFO_SLAVE_DATA);
-  batch.put_number(IFLA_BRPORT_ISOLATED, std::uint8_t(1));
+  batch.put_number(hairpin ? IFLA_BRPORT_MODE : IFLA_BRPORT_ISOLATED, std::uint8_t(1));
 }
 
 Result<void> configure_guest(const VethPlan& plan, int netns) {
@@ -102,8 +123,29 @@ Result<void> configure_guest(const VethPlan& plan, int netns) {
   TRY(int index, find_index(guest, plan.endpoint.guest_interface));
   NetlinkBatch batch;
   add_address(batch, index, plan.endpoint.ip, plan.network.subnet);
+  bring_up(batch, index, plan.endpoint.guest_interface);
   if (plan.default_route) add_default_route(batch, index, plan.endpoint.gateway);
   return guest.transact(batch);
+}
+
+// The bridge forwards nothing for a port until the kernel's link watch has noticed that it has a carrier, and a packet
+// lost before that costs its sender a second. From 6.8 on, asking for the interface makes it notice; before, it does so
+// by itself within some 100 us.
+Result<void> await_forwarding(NetlinkSocket& socket, const std::string& name) {
+  constexpr int kAttempts = 50;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (attempt > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    NetlinkBatch batch;
+    batch.begin(RTM_GETLINK, 0, link_header(), "look for interface " + name);
+    batch.put_string(IFLA_IFNAME, name);
+    bool up = false;
+    TRY_OK(socket.request(batch, [&](const NetlinkMessage& message) {
+      up = message.attributes<ifinfomsg>().number<std::uint8_t>(IFLA_OPERSTATE) == std::uint8_t(IF_OPER_UP);
+    }));
+    if (up) return {};
+  }
+  // The first packets may wait, but they will flow.
+  return {};
 }
 
 // Settings of an interface that only /proc/sys offers. Without IPv6 its folder is absent, which is as good.
@@ -121,19 +163,14 @@ Result<void> ensure_bridge(const Network& network) {
   TRY(int index, find_index(socket, network.interface));
   if (index == 0) {
     NetlinkBatch batch;
-    batch.begin(RTM_NEWLINK, kCreate, link_header(), "make bridge " + network.interface);
-    batch.put_string(IFLA_IFNAME, network.interface);
-    // Of its own, so that it does not change with the ports that come and go.
-    put_mac(batch, IFLA_ADDRESS, MacAddress::from_address(network.gateway));
-    auto info = batch.nest(IFLA_LINKINFO);
-    batch.put_string(IFLA_INFO_KIND, "bridge");
+    add_bridge(batch, network);
     TRY_OK(socket.transact(batch));
     TRY(index, find_index(socket, network.interface));
   }
   TRY_OK(set_bridge_sysctls(network.interface));
   NetlinkBatch batch;
   add_address(batch, index, network.gateway, network.subnet);
-  batch.begin(RTM_NEWLINK, 0, link_header(index, IFF_UP), "bring up bridge " + network.interface);
+  bring_up(batch, index, network.interface);
   return socket.transact(batch);
 }
 
@@ -143,9 +180,10 @@ Result<void> make_veth(const VethPlan& plan, int netns) {
   if (bridge == 0) return fail(ErrorCode::io, "the bridge {} is gone", plan.network.interface);
   NetlinkBatch batch;
   add_veth(batch, plan.endpoint, bridge, netns);
-  if (plan.network.isolated) isolate_port(batch, plan.endpoint.host_interface);
+  set_port(batch, plan);
   TRY_OK(host.transact(batch));
-  return configure_guest(plan, netns);
+  TRY_OK(configure_guest(plan, netns));
+  return await_forwarding(host, plan.endpoint.host_interface);
 }
 
 Result<void> delete_link(const std::string& name) {

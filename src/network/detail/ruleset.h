@@ -10,6 +10,7 @@ namespace berth::network {
 //   isolated       those whose containers reach neither each other nor other networks of the host
 //   internal       those whose containers reach nothing outside
 //   peers          pairs (bridge . the same bridge) on which containers reach each other
+//   subnets        bridge . its addresses
 //   services       what the host offers to containers: bridge . protocol . port
 //   published      protocol . host port : container address . port, on every address of the host
 //   published_at   the same on one address
@@ -23,6 +24,7 @@ table inet @TABLE@ {
   set isolated { type ifname; }
   set internal { type ifname; }
   set peers { type ifname . ifname; }
+  set subnets { type ifname . ipv4_addr; flags interval; }
   set services { type ifname . inet_proto . inet_service; }
   map published { type inet_proto . inet_service : ipv4_addr . inet_service; }
   map published_at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
@@ -59,9 +61,10 @@ table inet @TABLE@ {
     iifname @bridges masquerade
   }
   # A container cannot answer 127.0.0.1, nor a neighbour that called it by the host's address, except through the host.
+  # (Where bridge-nf-call-iptables is on, such a packet is bridged and has no input interface here; hence addresses.)
   chain to_guests {
     ip saddr 127.0.0.0/8 masquerade
-    iifname . oifname @peers ct status dnat masquerade
+    oifname . ip saddr @subnets ct status dnat masquerade
   }
 
   chain forward {
