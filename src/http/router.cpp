@@ -44,9 +44,11 @@ bool matches(std::span<const std::string> pattern, std::span<const std::string> 
   return false;
 }
 
-// Orders routes so that the first match is the most literal one.
+// Orders routes so that the first match is the most literal one; of two that agree as far as both go, the longer one.
 bool more_literal(const Router::Route& a, const Router::Route& b) {
-  return std::ranges::lexicographical_compare(a.segments, b.segments, {}, kind_of, kind_of);
+  auto [left, right] = std::ranges::mismatch(a.segments, b.segments, {}, kind_of, kind_of);
+  if (left == a.segments.end() || right == b.segments.end()) return a.segments.size() > b.segments.size();
+  return kind_of(*left) < kind_of(*right);
 }
 
 // "v1.43" -> "1.43"; nothing when the segment is no version.
