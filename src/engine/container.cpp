@@ -8,6 +8,7 @@
 #include "engine/activation.h"
 #include "engine/engine.h"
 #include "engine/exec.h"
+#include "engine/process_table.h"
 #include "engine/root_view.h"
 #include "engine/shim_client.h"
 #include "engine/signals.h"
@@ -239,6 +240,14 @@ async::Task<Result<Container::RootHandle>> Container::open_root(bool writable) {
   }
   CO_TRY(handle.root, open_root_view(layers(), upper_dir(), writable));
   co_return handle;
+}
+
+async::Task<Result<ProcessTable>> Container::top(std::string ps_arguments) {
+  auto self = shared_from_this();
+  if (!running()) co_return not_running(id());
+  Cgroup group = cgroup();
+  CO_TRY(std::vector<int> pids, group.processes());
+  co_return co_await engine_.parts_.loop.blocking([pids, ps_arguments] { return list_processes(pids, ps_arguments); });
 }
 
 std::vector<std::string> Container::layers() const {

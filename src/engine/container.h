@@ -16,6 +16,7 @@
 #include "async/event.h"
 #include "async/task_group.h"
 #include "engine/cgroup.h"
+#include "engine/process_table.h"
 #include "engine/spec.h"
 #include "engine/status.h"
 #include "fs/root_dir.h"
@@ -40,11 +41,6 @@ enum class WaitCondition { not_running, next_exit, removed };
 struct WaitResult {
   int exit_code = 0;
   std::string error;
-};
-
-struct ProcessTable {
-  std::vector<std::string> titles;
-  std::vector<std::vector<std::string>> processes;
 };
 
 class Container : public std::enable_shared_from_this<Container> {

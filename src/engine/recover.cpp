@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/activation.h"
 #include "engine/engine.h"
+#include "engine/runtime_trial.h"
 #include "engine/shim_client.h"
 #include "fs/tree.h"
 #include "sys/file.h"
@@ -42,8 +43,34 @@ async::Task<Result<std::unique_ptr<Engine>>> Engine::open(EngineConfig config, P
   CO_TRY_OK(sys::ensure_directories(paths.runs(), 0711));
   CO_TRY_OK(sys::ensure_directories(paths.runtime_root(), 0700));
   CO_TRY(engine->lock_, take_lock(paths.lock()));
+  CO_TRY_OK(co_await engine->choose_runtime());
   CO_TRY_OK(co_await engine->recover());
   co_return engine;
+}
+
+async::Task<Result<void>> Engine::choose_runtime() {
+  // A runtime that the operator named is taken at his word.
+  if (!config_.default_runtime.empty()) co_return Result<void>();
+  std::string reasons;
+  for (const char* name : {"crun", "runc"}) {
+    auto runtime = runtimes_.get(name);
+    if (!runtime) continue;
+    CO_TRY(std::uint32_t base, id_ranges_.take());
+    TrialPlace place{config_.state_dir, paths_, config_.libexec_dir + "/berth-shim", config_.cgroup_parent, base};
+    auto worked = co_await try_runtime(parts_.loop, std::move(*runtime), std::move(place));
+    id_ranges_.release(base);
+    if (worked) {
+      runtimes_.set_default(name);
+      co_return Result<void>();
+    }
+    std::string reason = worked.error().text();
+    log::warning("runtime does not work here", {{"runtime", name}, {"error", reason}});
+    runtimes_.note_failed_trial(name, reason);
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", name, reason);
+  }
+  // Starting all the same: what is there can be looked at, and `berth doctor` tells what is wrong.
+  log::error("no container runtime works", {{"reasons", reasons}});
+  co_return Result<void>();
 }
 
 Result<std::shared_ptr<Container>> Engine::read_container(const std::string& id) {
@@ -86,6 +113,9 @@ async::Task<Result<void>> Engine::recover() {
       log::error("container not recovered", {{"container", container->id()}, {"error", recovered.error().text()}});
   }
   co_await sweep();
+  if (auto names = sys::list_directory(config_.state_dir))
+    for (const std::string& name : *names)
+      if (name.starts_with("trial-")) (void)fs::remove_tree(config_.state_dir + "/" + name);
   for (auto& container : list()) {
     if (container->spec().activations.empty()) continue;
     auto opened = container->activations_->open();

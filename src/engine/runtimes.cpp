@@ -58,10 +58,8 @@ Result<Runtimes> Runtimes::find(std::map<std::string, std::string> configured, s
   for (const auto& [name, path] : configured) {
     auto version = version_of(path);
     if (!version) continue;
-    Runtime runtime{name, path, *version, {}, false};
-    bool is_crun = version->starts_with("crun"), is_runc = version->starts_with("runc");
-    if (is_crun) runtime.hide = hidden_from_crun();
-    runtime.removes_by_directory = is_crun || is_runc;
+    Runtime runtime{name, path, *version, {}, {}};
+    if (version->starts_with("crun")) runtime.hide = hidden_from_crun();
     result.runtimes_[name] = std::move(runtime);
   }
   if (!default_name.empty() && !result.runtimes_.contains(default_name))

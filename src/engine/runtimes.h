@@ -15,9 +15,9 @@ namespace berth::engine {
 struct Runtime {
   std::string name;
   std::string path;
-  std::string version;                // first line of --version
-  std::vector<std::string> hide;      // what must not be seen in its mount namespace (/sys/fs/cgroup/unified)
-  bool removes_by_directory = false;  // crun and runc: their state is one directory below --root
+  std::string version;            // first line of --version
+  std::vector<std::string> hide;  // what must not be seen in its mount namespace (/sys/fs/cgroup/unified)
+  std::string trial_error;        // why its trial failed; empty when it succeeded or was not needed
 };
 
 class Runtimes {
@@ -29,6 +29,7 @@ class Runtimes {
   Result<Runtime> get(std::string_view name) const;
   const std::string& default_name() const { return default_; }
   void set_default(std::string name) { default_ = std::move(name); }
+  void note_failed_trial(const std::string& name, std::string error) { runtimes_[name].trial_error = std::move(error); }
   const std::map<std::string, Runtime, std::less<>>& all() const { return runtimes_; }
 
  private:
