@@ -1,0 +1,75 @@
+#include "engine/status.h"
+
+#include <gtest/gtest.h>
+
+namespace berth::engine {
+namespace {
+
+constexpr State kStates[] = {State::created, State::starting, State::running, State::paused,
+                             State::exited,  State::removing, State::dead};
+constexpr Change kChanges[] = {Change::start,   Change::started, Change::start_failed, Change::pause,
+                               Change::unpause, Change::exit,    Change::shim_lost,    Change::remove};
+
+TEST(State, AWholeLife) {
+  State state = State::created;
+  for (auto [change, after] : {std::pair{Change::start, State::starting},
+                               {Change::started, State::running},
+                               {Change::pause, State::paused},
+                               {Change::unpause, State::running},
+                               {Change::exit, State::exited},
+                               {Change::start, State::starting},
+                               {Change::start_failed, State::exited},
+                               {Change::remove, State::removing}}) {
+    auto next = next_state(state, change);
+    ASSERT_TRUE(next);
+    EXPECT_EQ(*next, after);
+    state = *next;
+  }
+}
+
+TEST(State, NothingLeadsOutOfRemovingButRemovalAgain) {
+  for (Change change : kChanges) EXPECT_EQ(next_state(State::removing, change).has_value(), change == Change::remove);
+}
+
+TEST(State, OnlyRestingContainersAreRemoved) {
+  for (State state : kStates) {
+    bool resting =
+        state == State::created || state == State::exited || state == State::dead || state == State::removing;
+    EXPECT_EQ(next_state(state, Change::remove).has_value(), resting) << state_name(state);
+  }
+}
+
+TEST(State, ADeadContainerIsNeverStarted) { EXPECT_FALSE(next_state(State::dead, Change::start)); }
+
+TEST(StatusText, IsDockers) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  ContainerStatus status;
+  Time now{10'000 * kSecond};
+  EXPECT_EQ(status_text(status, now), "Created");
+  status.state = State::running;
+  status.started_at = Time{(10'000 - 5) * kSecond};
+  EXPECT_EQ(status_text(status, now), "Up 5 seconds");
+  status.state = State::paused;
+  EXPECT_EQ(status_text(status, now), "Up 5 seconds (Paused)");
+  status.state = State::exited;
+  status.exit_code = 137;
+  status.finished_at = Time{(10'000 - 7200) * kSecond};
+  EXPECT_EQ(status_text(status, now), "Exited (137) 2 hours ago");
+}
+
+TEST(Status, SurvivesTheDisk) {
+  ContainerStatus status;
+  status.state = State::paused;
+  status.process = {42, 4711, "boot"};
+  status.network = NetworkStatus{
+      "n", "bridge", "e", "10.89.0.2", 20, "10.89.0.1", "02:00:00:00:00:01", {{"0.0.0.0", 80, 8080, "tcp"}}};
+  auto back = json::decode<ContainerStatus>(json::encode(status));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->state, State::paused);
+  EXPECT_EQ(back->process.start_time, 4711u);
+  ASSERT_TRUE(back->network);
+  EXPECT_EQ(back->network->ports.at(0).container_port, 8080);
+}
+
+}  // namespace
+}  // namespace berth::engine
