@@ -53,13 +53,11 @@ async::Task<Result<void>> Container::start_locked() {
   }
   pending_attaches_.clear();
   co_await release_resources();
-  bool was_removed_meanwhile = removed_;
-  if (!was_removed_meanwhile) {
-    status_.error = launched.error().text();
-    status_.exit_code = start_failure_exit_code(status_.error);
-    (void)change(Change::start_failed);
-    changes_.notify_all();
-  }
+  status_.error = launched.error().text();
+  status_.exit_code = start_failure_exit_code(status_.error);
+  (void)change(status_.finished_at.is_set() ? Change::start_failed : Change::never_started);
+  changes_.notify_all();
+  if (spec_.auto_remove) engine_.tasks_.spawn("remove " + id(), engine_.erase(shared_from_this(), true));
   co_return launched;
 }
 
@@ -102,7 +100,6 @@ async::Task<Result<void>> Container::launch() {
   if (!reply) co_return std::unexpected(start_error(spec_, reply.error()));
   status_.process = {reply->number("pid"), static_cast<std::uint64_t>(reply->number("start_time")), sys::boot_id()};
   status_.started_at = now();
-  status_.finished_at = {};
   crash_point("start.running");
   // A program that ended at once may have been finished already.
   if (status_.state == State::starting) {

@@ -184,7 +184,7 @@ async::Task<Result<void>> Container::recover() {
   } else if (status_.state == State::starting) {
     co_await release_resources();
     status_.error = "the engine was restarted while it was being started";
-    CO_TRY_OK(change(Change::start_failed));
+    CO_TRY_OK(change(status_.finished_at.is_set() ? Change::start_failed : Change::never_started));
   } else if (!status_.shim.boot_id.empty() && status_.shim.boot_id != sys::boot_id()) {
     constexpr int kRebooted = 255;
     co_await finish(kRebooted, now());

@@ -58,7 +58,6 @@ std::string status_text(const ContainerStatus& status, Time now) {
     case State::paused:
       return "Up " + since(status.started_at) + " (Paused)";
     case State::exited:
-      if (!status.finished_at.is_set()) return "Created";
       return fmt::format("Exited ({}) {} ago", status.exit_code, since(status.finished_at));
     case State::removing:
       return "Removal In Progress";

@@ -24,7 +24,8 @@ enum class State {
 // Docker's word: "created", "running" (also for starting), "paused", "exited", "removing", "dead".
 std::string_view state_name(State state);
 
-enum class Change { start, started, start_failed, pause, unpause, exit, shim_lost, remove };
+// never_started: the start of a container that has not run before failed; it is as it was.
+enum class Change { start, started, start_failed, never_started, pause, unpause, exit, shim_lost, remove };
 // The state after the change, or nothing when the change does not fit the state. Pure.
 std::optional<State> next_state(State state, Change change);
 

@@ -7,8 +7,9 @@ namespace {
 
 constexpr State kStates[] = {State::created, State::starting, State::running, State::paused,
                              State::exited,  State::removing, State::dead};
-constexpr Change kChanges[] = {Change::start,   Change::started, Change::start_failed, Change::pause,
-                               Change::unpause, Change::exit,    Change::shim_lost,    Change::remove};
+constexpr Change kChanges[] = {Change::start,         Change::started,   Change::start_failed,
+                               Change::never_started, Change::pause,     Change::unpause,
+                               Change::exit,          Change::shim_lost, Change::remove};
 
 TEST(State, AWholeLife) {
   State state = State::created;
@@ -37,6 +38,11 @@ TEST(State, OnlyRestingContainersAreRemoved) {
         state == State::created || state == State::exited || state == State::dead || state == State::removing;
     EXPECT_EQ(next_state(state, Change::remove).has_value(), resting) << state_name(state);
   }
+}
+
+TEST(State, AFailedFirstStartLeavesItCreated) {
+  EXPECT_EQ(next_state(State::starting, Change::never_started), State::created);
+  EXPECT_FALSE(next_state(State::running, Change::never_started));
 }
 
 TEST(State, ADeadContainerIsNeverStarted) { EXPECT_FALSE(next_state(State::dead, Change::start)); }
