@@ -108,9 +108,13 @@ class TestExec:
 
 class TestAttach:
     def test_shows_what_comes_and_ends_with_the_status(self, cli, name):
-        cli("run", "-d", "-i", "--name", name, "busybox", "sh", "-c", "read line; echo got $line; sleep 0.3; exit 6").ok()
-        result = cli("attach", name, input=b"hello\n")
-        assert (result.rc, result.stdout) == (6, b"got hello\n")
+        cli("run", "-d", "-i", "--name", name, "busybox", "sh", "-c", "read line; echo got $line; exit 6").ok()
+        process = cli.start("attach", name)
+        process.stdin.write(b"hello\n")
+        process.stdin.flush()
+        assert process.stdout.read() == b"got hello\n"
+        process.stdin.close()
+        assert process.wait(20) == 6
 
     def test_without_stdin(self, cli, name):
         cli("run", "-d", "--name", name, "busybox", "sh", "-c", "sleep 0.5; echo late; sleep 0.2").ok()

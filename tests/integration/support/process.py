@@ -32,10 +32,11 @@ class Result:
         return self
 
     def fails(self, rc, *texts):
-        """Asserts the exit status and that stderr has each of the texts; nothing may hint at a crash."""
+        """Asserts the exit status and that stderr has each of the texts (of a tuple: one of them); no hint at a crash."""
         assert self.rc == rc, self.describe()
         for text in texts:
-            assert text in self.err, f"stderr lacks {text!r}\n{self.describe()}"
+            choice = text if isinstance(text, tuple) else (text,)
+            assert any(one in self.err for one in choice), f"stderr lacks {text!r}\n{self.describe()}"
         for bad in ("Traceback", "terminate called", "Assertion", "AddressSanitizer", "panic:"):
             assert bad not in self.err, self.describe()
         return self
