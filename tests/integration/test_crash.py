@@ -1,0 +1,437 @@
+"""kill -9 of engine, shim and client at every step; a new engine comes up right, and nothing is left."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from support import images, leaks
+from support.engine import build_dir
+from support.process import eventually, run
+from support.registry import Stub
+
+pytestmark = pytest.mark.crash
+
+
+def crash_points():
+    listed = subprocess.run([build_dir() / "berth-engine", "--list-crash-points"], capture_output=True, text=True)
+    return listed.stdout.split()
+
+
+def points(*prefixes):
+    """The points of these groups; a name stands for itself where the program is not built, so that the test fails."""
+    try:
+        found = [p for p in crash_points() if p.split(".")[0] in prefixes]
+    except OSError:
+        found = []
+    return found or [f"{prefixes[0]}.none-listed"]
+
+
+@pytest.fixture
+def crashing(own_engine, archives):
+    """An engine with the busybox image; its leak baseline is taken before anything has run."""
+    engine = own_engine()
+    engine.start()
+    engine.berth()("load", input=archives["busybox:latest"]).ok()
+    engine.baseline = leaks.snapshot(engine)
+    return engine
+
+
+def restart_with(engine, point):
+    engine.stop()
+    engine.start({"BERTH_CRASH_AT": point})
+
+
+def wait_for_death(engine, point):
+    assert engine.process.wait(30) == -signal.SIGKILL, f"{point}: {engine.log()[-2000:]}"
+
+
+def recover(engine):
+    """Starts a new engine, which must answer and know nothing half-made."""
+    engine.start()
+    for container in json.loads(engine.request("GET", "/containers/json?all=1")[1]):
+        assert container["State"] in ("created", "running", "exited", "dead"), container
+        engine.berth().inspect(container["Id"])
+    return engine.berth()
+
+
+def assert_clean(engine):
+    """Everything can be removed and then the machine is as it was before the crash."""
+    cli = engine.berth()
+    names = cli("ps", "-aq").ok().out.split()
+    if names:
+        cli("rm", "-f", "-v", *names).ok()
+    difference = None
+
+    def same():
+        nonlocal difference
+        difference = engine.baseline ^ leaks.snapshot(engine)
+        return not difference
+
+    try:
+        eventually(same, 5)
+    except AssertionError:
+        pytest.fail("left or taken away:\n" + "\n".join(sorted(difference)) + "\n" + engine.log()[-2000:])
+    cli("run", "--rm", "busybox", "true").ok()
+
+
+@pytest.mark.parametrize("point", points("create"))
+def test_create(crashing, point):
+    restart_with(crashing, point)
+    result = crashing.berth()("create", "--name", "c", "-v", "/data", "busybox", "sh", "-c", "exit 3")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    listed = cli("ps", "-a", "--format", "{{.Names}}").ok().out.split()
+    assert listed in ([], ["c"])
+    if result.rc == 0:
+        assert listed == ["c"], "it was acknowledged and is gone"
+    if listed:
+        assert cli("start", "-a", "c").rc == 3
+    else:
+        cli("create", "--name", "c", "busybox", "true").ok()
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("start"))
+def test_start(crashing, point):
+    crashing.berth()("create", "--name", "c", "-p", "127.0.0.1:18601:80", "busybox", "sleep", "1000").ok()
+    restart_with(crashing, point)
+    result = crashing.berth()("start", "c")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    state = cli.inspect("c")["State"]
+    if result.rc == 0:
+        assert state["Running"], "it was acknowledged and does not run"
+    if state["Running"]:
+        assert cli("exec", "c", "true").rc == 0
+        cli("restart", "-t", "0", "c").ok()
+    else:
+        cli("start", "c").ok()
+    assert cli.inspect("c")["State"]["Running"]
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("exec"))
+def test_exec(crashing, point):
+    crashing.berth()("run", "-d", "--name", "c", "busybox", "sleep", "1000").ok()
+    restart_with(crashing, point)
+    crashing.berth()("exec", "c", "sh", "-c", "sleep 0.2")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    assert cli.inspect("c")["State"]["Running"]
+    assert cli("exec", "c", "sh", "-c", "exit 5").rc == 5
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("stop", "exit"))
+def test_stop(crashing, point):
+    crashing.berth()("run", "-d", "--name", "c", "busybox", "sh", "-c",
+                     "trap 'exit 4' TERM; echo ready; while :; do sleep 0.05; done").ok()
+    eventually(lambda: "ready" in crashing.berth()("logs", "c").out)
+    restart_with(crashing, point)
+    crashing.berth()("stop", "-t", "5", "c")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    eventually(lambda: not cli.inspect("c")["State"]["Running"], 10, "it has ended")
+    assert cli.inspect("c")["State"]["ExitCode"] == 4
+    assert cli("logs", "c").ok().out == "ready\n"
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("exit", "remove"))
+def test_run_with_rm(crashing, point):
+    restart_with(crashing, point)
+    crashing.berth()("run", "--rm", "--name", "c", "-v", "/data", "busybox", "true")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    eventually(lambda: cli("ps", "-aq").ok().out == "", what="the container that should remove itself is gone")
+    cli("run", "--rm", "--name", "c", "busybox", "true").ok()
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("remove"))
+@pytest.mark.parametrize("running", [False, True])
+def test_remove(crashing, point, running):
+    crashing.berth()(*(["run", "-d"] if running else ["create"]), "--name", "c", "busybox", "sleep", "1000").ok()
+    restart_with(crashing, point)
+    crashing.berth()("rm", "-f", "c")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    cli("rm", "-f", "c")
+    assert cli("ps", "-aq").ok().out == ""
+    cli("run", "--rm", "--name", "c", "busybox", "true").ok()
+    assert_clean(crashing)
+
+
+def test_every_point_is_reached_by_some_test():
+    reached = set(points("create") + points("start") + points("exec") + points("stop", "exit") + points("remove"))
+    assert set(crash_points()) <= reached | set(points("pull")), "a new group of points needs a test here"
+
+
+def test_a_pull_cut_by_the_engines_death_goes_on(crashing):
+    layer = images.Layer().add("big", os.urandom(3_000_000)).finish()
+    with Stub([images.bare_layer(), layer], {"Cmd": ["/echo", "pulled"]}) as stub:
+        stub.stall = threading.Event()
+        reference = f"{stub.address}/thing:latest"
+        pull = crashing.berth().start("pull", reference)
+        eventually(lambda: stub.downloads(1) == 1)
+        crashing.kill()
+        pull.communicate(timeout=20)
+        assert pull.returncode != 0
+        stub.stall.set()
+        cli = recover(crashing)
+        assert cli("images", "-q", f"{stub.address}/thing").ok().out == ""
+        cli("pull", reference).ok()
+        assert cli("run", "--rm", reference).ok().words == "pulled"
+        cli("rmi", reference).ok()
+    assert_clean(crashing)
+
+
+def test_a_load_cut_by_the_engines_death_leaves_nothing(crashing):
+    load = crashing.berth().start("load")
+    archive = images.archive("t-half:1", [images.busybox_layer()])
+    load.stdin.write(archive[: len(archive) // 2])
+    load.stdin.flush()
+    crashing.kill()
+    load.stdin.close()
+    load.wait(20)
+    cli = recover(crashing)
+    assert cli("images", "-q", "t-half").ok().out == ""
+    left = [p for p in (crashing.state_dir / "images").rglob("*") if "tmp" in p.parts and p.is_file()]
+    assert not left
+    assert_clean(crashing)
+
+
+class TestEngineDies:
+    def test_containers_logs_and_status_go_on(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "talks", "busybox", "sh", "-c", "for i in $(seq 40); do echo $i; sleep 0.05; done; exit 9").ok()
+        cli("run", "-d", "--name", "stays", "busybox", "sleep", "1000").ok()
+        pid = cli.inspect("stays")["State"]["Pid"]
+        crashing.kill()
+        recover(crashing)
+        state = cli.inspect("stays")["State"]
+        assert (state["Running"], state["Pid"]) == (True, pid)
+        assert cli("wait", "talks", timeout=30).ok().words == "9"
+        assert cli("logs", "talks").ok().out == "".join(f"{n}\n" for n in range(1, 41))
+        assert_clean(crashing)
+
+    def test_an_exit_while_no_engine_runs_is_known_afterwards(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "c", "busybox", "sh", "-c", "sleep 0.5; echo last words; exit 12").ok()
+        pid = cli.inspect("c")["State"]["Pid"]
+        crashing.kill()
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+        recover(crashing)
+        state = cli.inspect("c")["State"]
+        assert (state["Status"], state["ExitCode"]) == ("exited", 12)
+        assert cli("logs", "c").ok().out == "last words\n"
+        assert_clean(crashing)
+
+    def test_one_that_should_remove_itself_does_so_afterwards(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--rm", "--name", "c", "busybox", "sleep", "0.5").ok()
+        pid = cli.inspect("c")["State"]["Pid"]
+        crashing.kill()
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+        recover(crashing)
+        eventually(lambda: cli("ps", "-aq").out == "")
+        assert_clean(crashing)
+
+    def test_again_and_again_under_load(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "stays", "busybox", "sleep", "1000").ok()
+        for number in range(6):
+            clients = [cli.start("run", "--rm", "busybox", "sh", "-c", "sleep 0.05") for _ in range(4)]
+            eventually(lambda: clients[number % 4].poll() is not None)
+            crashing.kill()
+            for client in clients:
+                client.communicate(timeout=30)
+            recover(crashing)
+            assert cli.inspect("stays")["State"]["Running"]
+        eventually(lambda: cli("ps", "-aq", "--filter", "status=running").out.count("\n") <= 5)
+        assert_clean(crashing)
+
+    def test_a_clean_stop_leaves_containers_running(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "c", "busybox", "sleep", "1000").ok()
+        pid = cli.inspect("c")["State"]["Pid"]
+        assert crashing.stop() == 0
+        assert os.path.exists(f"/proc/{pid}")
+        recover(crashing)
+        assert cli.inspect("c")["State"]["Pid"] == pid
+        assert_clean(crashing)
+
+    def test_two_engines_over_one_state_are_refused(self, crashing):
+        command = list(map(str, crashing.command()))
+        second = run(command, timeout=20)
+        assert second.rc not in (0, -signal.SIGABRT, -signal.SIGSEGV)
+        assert len(second.err.strip().splitlines()) >= 1
+        crashing.berth()("run", "--rm", "busybox", "true").ok()
+
+
+def shim_of(engine, name):
+    id = engine.berth().inspect(name)["Id"]
+    found = [p for p in leaks.processes(engine) if "berth-shim" in p and id in p]
+    assert len(found) == 1, found
+    return int(found[0].split()[1])
+
+
+class TestShimDies:
+    def test_its_container_is_stopped_and_shown_with_the_reason(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "c", "busybox", "sleep", "1000").ok()
+        pid = cli.inspect("c")["State"]["Pid"]
+        os.kill(shim_of(crashing, "c"), signal.SIGKILL)
+        eventually(lambda: not cli.inspect("c")["State"]["Running"], 15, "it is seen as ended")
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"), 5, "its process is gone")
+        state = cli.inspect("c")["State"]
+        assert state["Status"] in ("exited", "dead") and state["Error"], state
+        assert cli("start", "c").rc == 0 or state["Status"] == "dead"
+        assert_clean(crashing)
+
+    def test_while_no_engine_runs(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "c", "busybox", "sleep", "1000").ok()
+        pid, shim = cli.inspect("c")["State"]["Pid"], shim_of(crashing, "c")
+        crashing.kill()
+        os.kill(shim, signal.SIGKILL)
+        recover(crashing)
+        eventually(lambda: not cli.inspect("c")["State"]["Running"], 15)
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"), 5, "its process is gone")
+        assert_clean(crashing)
+
+
+class TestClientDies:
+    @pytest.mark.parametrize("words", [["run", "--rm", "-i", "busybox", "cat"], ["run", "-i", "busybox", "cat"]])
+    def test_the_engine_does_not_mind(self, crashing, words):
+        clients = [crashing.berth().start(*words) for _ in range(3)]
+        eventually(lambda: crashing.berth()("ps", "-q").out.count("\n") == 3)
+        for client in clients:
+            client.kill()
+            client.communicate()
+        assert_clean(crashing)
+
+    def test_in_the_middle_of_an_exec(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "c", "busybox", "sleep", "1000").ok()
+        client = cli.start("exec", "-i", "c", "cat")
+        eventually(lambda: "cat" in cli("exec", "c", "ps").out)
+        client.kill()
+        client.communicate()
+        eventually(lambda: " cat" not in cli("exec", "c", "ps").out, 10, "cat has seen the end of its input")
+        assert_clean(crashing)
+
+
+class TestReconcile:
+    def test_what_nobody_claims_is_removed(self, crashing):
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "c", "busybox", "sleep", "1000").ok()
+        id = cli.inspect("c")["Id"]
+        pid = cli.inspect("c")["State"]["Pid"]
+        crashing.kill()
+        shutil.rmtree(crashing.state_dir / "containers" / id)
+        recover(crashing)
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"), 10, "the unclaimed container is gone")
+        assert_clean(crashing)
+
+    def test_what_is_others_stays(self, crashing):
+        """Things whose names only look like ours: another engine's control group, bridge and rules."""
+        other = "/berth-test-other"
+        groups = [p for p in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids") if os.path.isdir(p)] or ["/sys/fs/cgroup"]
+        try:
+            for top in groups:
+                os.makedirs(f"{top}{other}/0123456789abcdef", exist_ok=True)
+            subprocess.run(["ip", "link", "add", "berth9", "type", "bridge"], check=True)
+            subprocess.run(["nft", "add table inet berth_other"], check=True)
+            crashing.baseline = leaks.snapshot(crashing)
+            crashing.restart()
+            for top in groups:
+                assert os.path.isdir(f"{top}{other}/0123456789abcdef")
+            assert "berth9" in run(["ip", "-o", "link"]).out
+            assert "berth_other" in run(["nft", "list", "tables"]).out
+            assert_clean(crashing)
+        finally:
+            for top in groups:
+                os.rmdir(f"{top}{other}/0123456789abcdef")
+                os.rmdir(f"{top}{other}")
+            subprocess.run(["ip", "link", "del", "berth9"])
+            subprocess.run(["nft", "delete table inet berth_other"])
+
+    def test_after_a_reboot_containers_are_seen_as_ended(self, crashing):
+        """A new boot: processes, control groups, interfaces and the run directory are gone; the state is there."""
+        cli = crashing.berth()
+        cli("run", "-d", "--name", "c", "-p", "127.0.0.1:18602:80", "busybox", "sleep", "1000").ok()
+        pid, shim = cli.inspect("c")["State"]["Pid"], shim_of(crashing, "c")
+        crashing.kill()
+        os.kill(shim, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+        shutil.rmtree(crashing.run_dir)
+        crashing.run_dir.mkdir()
+        recover(crashing)
+        assert cli.inspect("c")["State"]["Running"] is False
+        cli("start", "c").ok()
+        assert cli("exec", "c", "true").rc == 0
+        assert_clean(crashing)
+
+
+class TestFullDisk:
+    @pytest.fixture
+    def small(self, own_engine, tmp_path, archives):
+        """An engine whose state is on a file system of 24 MB."""
+        disk = tmp_path / "disk.img"
+        disk.write_bytes(b"")
+        os.truncate(disk, 24 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", disk], check=True)
+        place = tmp_path / "disk"
+        place.mkdir()
+        if run(["mount", "-o", "loop", disk, place]).rc != 0:
+            pytest.skip("this machine has no loop devices")
+        engine = own_engine(state_dir=place / "state")
+        engine.start()
+        engine.berth()("load", input=archives["busybox:latest"]).ok()
+        yield engine, place
+        engine.destroy()
+        subprocess.run(["umount", place], check=True)
+
+    def fill(self, place):
+        with open(place / "ballast", "wb", 0) as ballast:
+            try:
+                while True:
+                    ballast.write(b"x" * 4096)
+            except OSError:
+                pass
+
+    def test_load_says_so_and_leaves_nothing(self, small):
+        engine, place = small
+        cli = engine.berth()
+        free = shutil.disk_usage(place).free
+        big = images.archive("t-big:1", [images.Layer().add("big", os.urandom(60 << 20)).finish()])
+        result = cli("load", input=big, timeout=60)
+        assert result.rc == 1 and "no space left on device" in result.err.lower(), result.describe()
+        assert cli("images", "-q", "t-big").ok().out == ""
+        eventually(lambda: shutil.disk_usage(place).free >= free - (256 << 10), what="the space is free again")
+        cli("run", "--rm", "busybox", "true").ok()
+
+    def test_create_says_so_and_leaves_nothing(self, small):
+        engine, place = small
+        cli = engine.berth()
+        self.fill(place)
+        result = cli("run", "--rm", "--name", "c", "busybox", "true")
+        assert result.rc == 125 and "no space left on device" in result.err.lower(), result.describe()
+        assert cli("ps", "-aq").ok().out == ""
+        os.unlink(place / "ballast")
+        cli("run", "--rm", "--name", "c", "busybox", "true").ok()
+
+    def test_it_starts_on_a_full_disk(self, small):
+        engine, place = small
+        engine.berth()("create", "--name", "c", "busybox", "true").ok()
+        self.fill(place)
+        engine.restart()
+        assert "c" in engine.berth()("ps", "-a").ok().out
+        os.unlink(place / "ballast")
+        engine.berth()("start", "-a", "c").ok()
