@@ -70,6 +70,7 @@ std::optional<std::string> header_parameter(std::string_view field, std::string_
     }
     std::string key = to_lower(trim(rest.substr(0, equals)));
     rest.remove_prefix(equals + 1);
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
     auto value = take_value(rest);
     if (!value) return {};
     if (key == name) return value;
