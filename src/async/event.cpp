@@ -1,5 +1,7 @@
 #include "async/event.h"
 
+#include <algorithm>
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -7,38 +9,32 @@ namespace berth::async {
 
 namespace asio = boost::asio;
 
-Notifier::Notifier(Loop& loop) : loop_(loop) {}
+Notifier::Notifier(Loop& loop) : loop_(loop), waiters_(std::make_shared<std::list<Waiter>>()) {}
 
 void Notifier::notify_all() {
-  // The waiters keep their timer alive; whoever waits next makes a new one.
-  if (auto timer = std::exchange(timer_, nullptr)) timer->cancel();
+  for (Waiter& waiter : *waiters_) {
+    waiter.notified = true;
+    waiter.timer.cancel();
+  }
 }
 
-Task<> Notifier::wait() {
-  if (!timer_) timer_ = std::make_shared<asio::steady_timer>(loop_.context(), asio::steady_timer::time_point::max());
-  auto timer = timer_;
+Task<bool> Notifier::wait_until(std::chrono::steady_clock::time_point end) {
+  auto waiters = waiters_;
+  auto self = waiters->insert(waiters->end(), Waiter{asio::steady_timer(loop_.context(), end)});
   boost::system::error_code ignored;
-  co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_await self->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  bool notified = self->notified;
+  waiters->erase(self);
+  co_return notified;
 }
+
+Task<> Notifier::wait() { co_await wait_until(asio::steady_timer::time_point::max()); }
 
 Task<bool> Notifier::wait_for(std::chrono::nanoseconds timeout) {
-  // A timer of its own, which notify_all() cannot reach, would miss the notice; so this wait polls the shared timer's
-  // identity: it is replaced exactly when somebody notified.
-  if (!timer_) timer_ = std::make_shared<asio::steady_timer>(loop_.context(), asio::steady_timer::time_point::max());
-  auto timer = timer_;
-  auto alarm = std::make_shared<asio::steady_timer>(loop_.context(), timeout);
-  auto rung = std::make_shared<bool>(false);
-  auto wake = std::make_shared<asio::steady_timer>(loop_.context(), asio::steady_timer::time_point::max());
-  alarm->async_wait([wake, rung](boost::system::error_code error) {
-    if (error) return;
-    *rung = true;
-    wake->cancel();
-  });
-  timer->async_wait([wake](boost::system::error_code) { wake->cancel(); });
-  boost::system::error_code ignored;
-  co_await wake->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  alarm->cancel();
-  co_return !*rung && timer_ != timer;
+  // Longer than any run of the program is for ever; adding it to now would overflow.
+  constexpr std::chrono::hours kForEver(24 * 365 * 50);
+  auto limit = std::min<std::chrono::nanoseconds>(timeout, kForEver);
+  return wait_until(std::chrono::steady_clock::now() + limit);
 }
 
 Task<> Event::wait() {

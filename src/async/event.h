@@ -6,25 +6,32 @@
 
 #include <chrono>
 #include <deque>
+#include <list>
 #include <memory>
 
 #include "async/loop.h"
 
 namespace berth::async {
 
-// Wakes every task that waits at the moment of the call.
+// Wakes every task that waits at the moment of the call. May go while tasks wait; they then wait for their time limit.
 class Notifier {
  public:
   explicit Notifier(Loop& loop);
   void notify_all();
   // Also returns when the task is cancelled; look with cancelled().
   Task<> wait();
-  // False when the time was over first.
+  // False when the time was over, or the task cancelled, first.
   Task<bool> wait_for(std::chrono::nanoseconds timeout);
 
  private:
+  struct Waiter {
+    boost::asio::steady_timer timer;
+    bool notified = false;
+  };
+  Task<bool> wait_until(std::chrono::steady_clock::time_point end);
+
   Loop& loop_;
-  std::shared_ptr<boost::asio::steady_timer> timer_;
+  std::shared_ptr<std::list<Waiter>> waiters_;
 };
 
 // Stays set until reset; waiting for a set event returns at once.

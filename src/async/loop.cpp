@@ -8,6 +8,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 namespace berth::async {
 
 namespace asio = boost::asio;
@@ -25,9 +29,20 @@ struct Loop::Signals {
   std::function<void(int)> handler;
 };
 
-Loop::Loop(std::size_t blocking_threads) : pool_(blocking_threads) {}
+// How many dedicated threads still run.
+struct Loop::Threads {
+  std::mutex mutex;
+  std::condition_variable ended;
+  std::size_t running = 0;
+};
+
+Loop::Loop(std::size_t blocking_threads) : pool_(blocking_threads), threads_(std::make_shared<Threads>()) {}
 
 Loop::~Loop() {
+  {
+    std::unique_lock lock(threads_->mutex);
+    threads_->ended.wait(lock, [this] { return threads_->running == 0; });
+  }
   // Work that is under way in the pool may post back to the context, which is still there.
   pool_.join();
 }
@@ -65,20 +80,44 @@ auto async_run(asio::thread_pool& pool, std::function<void()> work, Token&& toke
       token, std::move(work));
 }
 
+// work, with what it throws put aside.
+std::function<void()> guarded(std::function<void()>& work, std::exception_ptr& thrown) {
+  return [&work, &thrown] {
+    try {
+      work();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  };
+}
+
 }  // namespace
 
 Task<> Loop::run_blocking(std::function<void()> work) {
   std::exception_ptr thrown;
-  co_await async_run(
-      pool_,
-      [&thrown, &work] {
-        try {
-          work();
-        } catch (...) {
-          thrown = std::current_exception();
-        }
-      },
-      asio::use_awaitable);
+  co_await async_run(pool_, guarded(work, thrown), asio::use_awaitable);
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+Task<> Loop::run_dedicated(std::function<void()> work) {
+  std::exception_ptr thrown;
+  auto start = [threads = threads_](auto handler, std::function<void()> inner) {
+    auto executor = asio::get_associated_executor(handler);
+    {
+      std::lock_guard lock(threads->mutex);
+      ++threads->running;
+    }
+    auto body = [threads, executor, handler = std::move(handler), inner = std::move(inner)]() mutable {
+      inner();
+      asio::post(executor, std::move(handler));
+      std::lock_guard lock(threads->mutex);
+      --threads->running;
+      threads->ended.notify_all();
+    };
+    std::thread(std::move(body)).detach();  // counted above; the destructor waits for it
+  };
+  co_await asio::async_initiate<decltype(asio::use_awaitable), void()>(std::move(start), asio::use_awaitable,
+                                                                       guarded(work, thrown));
   if (thrown) std::rethrow_exception(thrown);
 }
 

@@ -54,13 +54,26 @@ class Loop {
     }
   }
 
+  // The same on a thread of its own, for what may take minutes (a transfer, a slow reader) and must not hold up the
+  // pool.
+  template <class F>
+  Task<std::invoke_result_t<F>> dedicated(F f) {
+    std::optional<std::invoke_result_t<F>> result;
+    // As above: this frame outlives the work.
+    co_await run_dedicated([&f, &result] { result.emplace(f()); });
+    co_return std::move(*result);
+  }
+
   boost::asio::io_context& context() { return context_; }
 
  private:
   Task<> run_blocking(std::function<void()> work);
+  Task<> run_dedicated(std::function<void()> work);
 
   boost::asio::io_context context_{1};
   boost::asio::thread_pool pool_;
+  struct Threads;
+  std::shared_ptr<Threads> threads_;
   struct Signals;
   std::vector<std::unique_ptr<Signals>> signals_;
 };

@@ -31,7 +31,7 @@ std::optional<State> next_state(State state, Change change) {
   };
   static constexpr Row kTable[] = {
       {State::created, Change::start, State::starting},   {State::exited, Change::start, State::starting},
-      {State::starting, Change::started, State::running}, {State::starting, Change::start_failed, State::exited},
+      {State::starting, Change::started, State::running}, {State::starting, Change::start_failed, State::exited}, {State::starting, Change::never_started, State::created},
       {State::starting, Change::exit, State::exited},     {State::starting, Change::shim_lost, State::dead},
       {State::running, Change::pause, State::paused},     {State::running, Change::exit, State::exited},
       {State::running, Change::shim_lost, State::dead},   {State::paused, Change::unpause, State::running},
