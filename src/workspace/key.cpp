@@ -191,9 +191,10 @@ std::string print_keys(const std::vector<PublicKey>& keys) {
   return text;
 }
 
-bool share_a_key(const std::vector<PublicKey>& a, const std::vector<PublicKey>& b) {
-  return std::ranges::any_of(
-      a, [&](const PublicKey& key) { return std::ranges::any_of(b, [&](auto& other) { return key.same_as(other); }); });
+bool all_among(const std::vector<PublicKey>& keys, const std::vector<PublicKey>& theirs) {
+  return std::ranges::all_of(keys, [&](const PublicKey& key) {
+    return std::ranges::any_of(theirs, [&](const PublicKey& other) { return key.same_as(other); });
+  });
 }
 
 }  // namespace berth::workspace

@@ -37,7 +37,8 @@ Outcome<std::vector<PublicKey>> parse_keys(std::string_view text);
 // The keys as lines, each ended by a newline.
 std::string print_keys(const std::vector<PublicKey>& keys);
 
-// Whether any key is in both.
-bool share_a_key(const std::vector<PublicKey>& a, const std::vector<PublicKey>& b);
+// Whether every key is one of theirs. One common key would not do: public keys are public, so whoever knows the owner's
+// could name it beside an own one.
+bool all_among(const std::vector<PublicKey>& keys, const std::vector<PublicKey>& theirs);
 
 }  // namespace berth::workspace

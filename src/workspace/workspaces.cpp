@@ -21,7 +21,7 @@ std::unexpected<Problem> no_such(std::string_view name) {
 
 std::unexpected<Problem> taken(std::string message) {
   return refuse(ErrorCode::conflict, "name_taken", std::move(message),
-                "choose another name, or use one of the keys that it was made with");
+                "choose another name, or give only keys that it was made with");
 }
 
 std::string state_of(std::string_view engine_state) {
@@ -103,8 +103,8 @@ async::Task<Outcome<std::vector<std::string>>> Workspaces::ensure_volumes(Spec s
     auto owner = labels->find(std::string(kKeysLabel));
     if (owner == labels->end()) co_return taken(fmt::format("There is a volume {} that is not a workspace's.", volume));
     CO_TRY(auto keys, parse_keys(owner->second));
-    if (!share_a_key(keys, spec.keys))
-      co_return taken(fmt::format("The data of a former workspace {} is kept, and belongs to another key.", spec.name));
+    if (!all_among(spec.keys, keys))
+      co_return taken(fmt::format("The data of a former workspace {} is kept, and has other keys.", spec.name));
   }
   for (const std::string& volume : volumes) {
     CO_TRY(auto labels, co_await engine_.inspect_volume(volume));
@@ -137,8 +137,8 @@ async::Task<Outcome<Created>> Workspaces::create(CreateRequest request) {
   CO_TRY(auto existing, co_await engine_.inspect(container_name(spec.name)));
   if (existing) {
     CO_TRY(auto status, status_of(*existing));
-    if (!share_a_key(status.spec.keys, spec.keys))
-      co_return taken(fmt::format("The name {} is taken by a workspace with another key.", spec.name));
+    if (!all_among(spec.keys, status.spec.keys))
+      co_return taken(fmt::format("The name {} is taken by a workspace with other keys.", spec.name));
     co_return Created{std::move(status), true};
   }
   CO_TRY(auto others, co_await list());

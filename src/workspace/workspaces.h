@@ -49,9 +49,9 @@ class Workspaces {
  public:
   Workspaces(async::Loop& loop, EngineClient& engine, Settings settings);
 
-  // The workspace of this name: a new one, or the one that is there when any of the keys is one of its keys; then
-  // nothing changes. name_taken: by a workspace, or by the kept data of one, with other keys. A new workspace is
-  // stopped; the first connection starts it.
+  // The workspace of this name: a new one, or the one that is there when all of the keys are its keys; then nothing
+  // changes. name_taken: by a workspace, or by the kept data of one, with other keys. A new workspace is stopped; the
+  // first connection starts it.
   async::Task<Outcome<Created>> create(CreateRequest request);
   // no_such_workspace when there is none.
   async::Task<Outcome<Status>> find(std::string name);
@@ -71,7 +71,7 @@ class Workspaces {
 
  private:
   async::Task<Outcome<Spec>> plan(CreateRequest request);
-  // The volumes that were made now; those that are there must belong to one of the keys.
+  // The volumes that were made now; those that are there must belong to all of the keys.
   async::Task<Outcome<std::vector<std::string>>> ensure_volumes(Spec spec);
   async::Task<Outcome<>> create_container(Spec spec);
   async::Task<> remove_volumes(std::vector<std::string> volumes);

@@ -166,14 +166,15 @@ TEST(Keys, RefusesNoneTooManyAndTooMuch) {
   EXPECT_EQ(reason_of(many), "The public key in line 65 cannot be used: more than 64 keys.");
 }
 
-TEST(Keys, AreTheSameWhateverTheirComment) {
-  auto one = parse_keys(ed25519_line());
-  auto other = parse_keys("ssh-rsa " + kRsa3072 + "\nssh-ed25519 " + kEd25519 + " elsewhere");
-  auto third = parse_keys("ecdsa-sha2-nistp256 " + kNistp256);
-  ASSERT_TRUE(one && other && third);
-  EXPECT_TRUE(share_a_key(*one, *other));
-  EXPECT_FALSE(share_a_key(*one, *third));
-  EXPECT_FALSE(share_a_key(*one, {}));
+TEST(Keys, BelongTogetherOnlyWhenAllAreKnown) {
+  auto mine = parse_keys(ed25519_line() + "\nssh-rsa " + kRsa3072);
+  auto same = parse_keys("ssh-ed25519 " + kEd25519 + " elsewhere");
+  auto mixed = parse_keys("ssh-ed25519 " + kEd25519 + "\necdsa-sha2-nistp256 " + kNistp256);
+  ASSERT_TRUE(mine && same && mixed);
+  EXPECT_TRUE(all_among(*same, *mine));
+  EXPECT_TRUE(all_among(*mine, *mine));
+  EXPECT_FALSE(all_among(*mine, *same));
+  EXPECT_FALSE(all_among(*mixed, *mine));
 }
 
 }  // namespace berth::workspace
