@@ -98,6 +98,7 @@ class Engine {
   friend class Exec;
 
   Engine(EngineConfig config, Parts parts, Runtimes runtimes, CgroupLayout cgroup_layout);
+  void watch_images();
   async::Task<Result<void>> choose_runtime();
   async::Task<Result<void>> recover();
   async::Task<Result<void>> resolve(CreateRequest& request);

@@ -38,6 +38,7 @@ async::Task<Result<std::unique_ptr<Engine>>> Engine::open(EngineConfig config, P
   CO_TRY(CgroupLayout layout, CgroupLayout::detect());
   CO_TRY(Runtimes runtimes, Runtimes::find(config.runtimes, config.default_runtime));
   std::unique_ptr<Engine> engine(new Engine(std::move(config), parts, std::move(runtimes), std::move(layout)));
+  engine->watch_images();
   const Paths& paths = engine->paths_;
   CO_TRY_OK(sys::ensure_directories(paths.containers(), 0711));
   CO_TRY_OK(sys::ensure_directories(paths.runs(), 0711));
@@ -46,6 +47,18 @@ async::Task<Result<std::unique_ptr<Engine>>> Engine::open(EngineConfig config, P
   CO_TRY_OK(co_await engine->choose_runtime());
   CO_TRY_OK(co_await engine->recover());
   co_return engine;
+}
+
+void Engine::watch_images() {
+  parts_.images.set_users([this](const oci::Digest& id) {
+    std::vector<image::ImageUser> users;
+    for (const auto& container : using_image(id.text())) users.push_back({container->id(), container->running()});
+    return users;
+  });
+  parts_.images.set_events([this](std::string_view action, const oci::Digest& id, const std::string& name) {
+    EventRecord event{"image", std::string(action), id.text(), {{"name", name}}, {}};
+    events_.publish(std::move(event));
+  });
 }
 
 async::Task<Result<void>> Engine::choose_runtime() {
