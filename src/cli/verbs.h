@@ -1,0 +1,28 @@
+// All verbs, each defined in the file of its family. commands.cpp puts them into the table.
+#pragma once
+
+#include "cli/command.h"
+
+namespace berth::cli {
+
+// run.cpp, exec.cpp, attach.cpp
+extern const Command kRun, kCreate, kExec, kAttach, kStart;
+// lifecycle.cpp
+extern const Command kStop, kRestart, kKill, kWait, kPause, kUnpause, kRename, kRemove;
+// ps.cpp, logs.cpp, inspect.cpp, top.cpp, copy.cpp, stats.cpp
+extern const Command kPs, kLogs, kInspect, kInspectContainer, kInspectImage, kTop, kPort, kCopy, kStats;
+// images.cpp, pull.cpp, archives.cpp, bootstrap.cpp, login.cpp
+extern const Command kImages, kHistory, kRemoveImage, kTag, kPull, kPush, kLoad, kSave, kImport, kBootstrap, kLogin,
+    kLogout;
+// network.cpp, volume.cpp, prune.cpp
+extern const Command kNetworkList, kNetworkCreate, kNetworkRemove, kNetworkInspect, kNetworkConnect, kNetworkDisconnect;
+extern const Command kVolumeList, kVolumeCreate, kVolumeRemove, kVolumeInspect;
+extern const Command kPruneContainers, kPruneImages, kPruneNetworks, kPruneVolumes;
+// system.cpp, doctor.cpp, daemon.cpp
+extern const Command kVersion, kInfo, kEvents, kDoctor, kEngine, kPortal;
+// workspace.cpp
+extern const Command kUp, kWorkspaceList, kSsh, kWorkspaceStart, kWorkspaceStop, kWorkspaceRemove;
+// The short forms start, stop and rm, which first look for a workspace of that name.
+extern const Command kStartAny, kStopAny, kRemoveAny;
+
+}  // namespace berth::cli
