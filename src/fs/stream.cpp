@@ -40,6 +40,20 @@ Result<std::size_t> BufferedSource::read(std::span<char> into) {
   return count;
 }
 
+Result<void> BufferedSink::write(std::string_view bytes) {
+  if (buffer_.size() + bytes.size() > capacity_) TRY_OK(flush());
+  if (bytes.size() >= capacity_) return inner_.write(bytes);
+  buffer_.append(bytes);
+  return {};
+}
+
+Result<void> BufferedSink::flush() {
+  if (buffer_.empty()) return {};
+  TRY_OK(inner_.write(buffer_));
+  buffer_.clear();
+  return {};
+}
+
 Result<std::size_t> read_full(Source& source, std::span<char> into) {
   std::size_t filled = 0;
   while (filled < into.size()) {

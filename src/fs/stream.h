@@ -79,6 +79,19 @@ class BufferedSource : public Source {
   std::size_t end_ = 0;
 };
 
+// Gathers small writes; large ones go past the buffer. flush() must be called at the end. The inner sink outlives it.
+class BufferedSink : public Sink {
+ public:
+  explicit BufferedSink(Sink& inner, std::size_t capacity = 64 << 10) : inner_(inner), capacity_(capacity) {}
+  Result<void> write(std::string_view bytes) override;
+  Result<void> flush();
+
+ private:
+  Sink& inner_;
+  std::size_t capacity_;
+  std::string buffer_;
+};
+
 // Reads until into is full or the stream ends; how many bytes it got.
 Result<std::size_t> read_full(Source& source, std::span<char> into);
 // Moves everything; how many bytes it moved.

@@ -100,7 +100,11 @@ Result<void> Unpacker::apply(tar::Entry& entry) {
   TRY(int parent, parent_of(parent_path));
   if (options_.whiteouts == Whiteouts::overlay) {
     TRY(bool done, apply_whiteout(parent, parent_path, name));
-    if (done) return {};
+    if (done) {
+      // Such content is kept nowhere, so it would be missing from the stream made again.
+      report_.overlapping |= entry.size > 0;
+      return {};
+    }
   }
   if (entry.type == tar::Type::directory) return make_directory(parent, name, path, entry);
   return make(parent, name, entry);

@@ -133,6 +133,8 @@ using FindUsers = std::function<std::vector<ImageUser>(const oci::Digest& id)>;
 
 class Store {
  public:
+  struct State;  // private to src/image
+
   // Reads images.json, removes what a crash has left. Blocks; call it before the loop runs.
   static Result<std::unique_ptr<Store>> open(async::Loop& loop, StoreSettings settings);
   Store(const Store&) = delete;
@@ -183,7 +185,6 @@ class Store {
   async::Task<Result<ImagePtr>> bootstrap(BootstrapRequest request, Progress progress);
 
  private:
-  struct State;
   explicit Store(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

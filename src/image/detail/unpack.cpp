@@ -22,14 +22,17 @@ class HashedSource : public fs::Source {
     TRY(std::size_t got, inner_.read(into));
     if (got > left_) return fail(ErrorCode::exhausted, "the layer's tar stream is too long");
     left_ -= got;
+    count_ += got;
     hash_.update({into.data(), got});
     return got;
   }
   std::string hex() const { return hash_.hex(); }
+  std::uint64_t count() const { return count_; }
 
  private:
   fs::Source& inner_;
   std::uint64_t left_;
+  std::uint64_t count_ = 0;
   fs::Sha256 hash_;
 };
 
@@ -71,6 +74,7 @@ Result<UnpackReport> extract(const UnpackLimits& limits) {
   TRY_OK(outline.finish());
   UnpackReport report;
   report.diff_id = hashed.hex();
+  report.stream_bytes = hashed.count();
   report.bytes = done.bytes;
   report.entries = done.entries;
   report.skipped_devices = done.skipped_devices;

@@ -20,15 +20,16 @@ namespace berth::image {
 struct UnpackReport {
   int error_code = -1;  // an ErrorCode; -1 when all went well
   std::string error;
-  std::string diff_id;  // hex sha256 of the uncompressed stream
-  std::uint64_t bytes = 0;
+  std::string diff_id;             // hex sha256 of the uncompressed stream
+  std::uint64_t stream_bytes = 0;  // length of that stream
+  std::uint64_t bytes = 0;         // content of the files
   std::uint64_t entries = 0;
   std::uint64_t skipped_devices = 0;
   bool overlapping = false;         // the stream cannot be made again from outline and directory
   std::vector<std::string> opaque;  // paths in base64; only between the jailed child and its parent
 };
 BOOST_DESCRIBE_STRUCT(UnpackReport, (),
-                      (error_code, error, diff_id, bytes, entries, skipped_devices, overlapping, opaque))
+                      (error_code, error, diff_id, stream_bytes, bytes, entries, skipped_devices, overlapping, opaque))
 
 constexpr int kUnpackOutlineFd = 3;
 
