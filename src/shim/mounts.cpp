@@ -112,9 +112,20 @@ class FileIds {
   }
 };
 
+// What a volatile mount has left under u/work; while it is there the kernel refuses the next one
+// (Documentation/filesystems/overlayfs.rst, "Volatile mount").
+void clear_volatile_mark() {
+  unlink("u/work/work/incompat/volatile/dirty");
+  rmdir("u/work/work/incompat/volatile");
+  rmdir("u/work/work/incompat");
+}
+
 // The working directory is mounts_dir; the layers are at l/0, l/1, ... and the upper directory at u.
 Result<> mount_overlay(Conf& conf, std::size_t layers) {
-  Buffer options = concat("upperdir=u/diff,workdir=u/work,index=off,metacopy=off,redirect_dir=nofollow,lowerdir=");
+  // volatile: without it the end of every container would sync the whole file system under it.
+  Buffer options =
+      concat("volatile,upperdir=u/diff,workdir=u/work,index=off,metacopy=off,redirect_dir=nofollow,lowerdir=");
+  clear_volatile_mark();
   for (std::size_t i = 0; i < layers; ++i) options.append(i == 0 ? "l/" : ":l/").append(i);
   if (options.size() > kMaxMountOptions) return fail(0, "the image has ", layers, " layers, more than one mount takes");
   // Device nodes of an image are of no use to a container that may not make them; its /dev is another mount.
