@@ -2,6 +2,7 @@
 // undos run in reverse order when the Rollback goes.
 //
 // Thread: used by one. An undo must not throw and must bear being run when its step had only half happened.
+// Lifetime: declare the Rollback after the variables that its undos use.
 #pragma once
 
 #include <functional>

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <iterator>
 #include <utility>
 
+#include "async/task_group.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "network/detail/firewall.h"
@@ -19,7 +21,7 @@ namespace berth::network {
 class Manager::Impl {
  public:
   Impl(async::Loop& loop, Config config, Store store)
-      : loop_(loop), config_(std::move(config)), store_(std::move(store)) {}
+      : loop_(loop), config_(std::move(config)), store_(std::move(store)), reapers_(loop) {}
 
   Result<void> load();
   Result<void> install();
@@ -52,6 +54,8 @@ class Manager::Impl {
   void name_interfaces(Endpoint& endpoint) const;
   // Gives back what claim() took.
   void forget(const Endpoint& endpoint);
+  void retire(const std::string& interface);
+  static async::Task<> reap(async::Loop& loop, std::shared_ptr<std::set<std::string>> retired);
   std::vector<std::string> unclaimed(const std::vector<Link>& links) const;
   Result<void> reserve_ports();
 
@@ -66,6 +70,8 @@ class Manager::Impl {
   Store store_;
   std::map<std::string, NetworkState> networks_;  // by id
   std::vector<EndpointState> endpoints_;          // in the order of attachment
+  std::shared_ptr<std::set<std::string>> retired_ = std::make_shared<std::set<std::string>>();  // unplugged interfaces
+  async::TaskGroup reapers_;
 };
 
 namespace {
@@ -276,18 +282,14 @@ Result<void> Manager::Impl::check_free(const EndpointSpec& spec, const Network& 
 
 void Manager::Impl::name_interfaces(Endpoint& endpoint) const {
   std::size_t index = 0;
-  auto taken = [&](auto member, const std::string& name) {
-    return std::any_of(endpoints_.begin(), endpoints_.end(), [&](const EndpointState& state) {
-      bool same_space = member == &Endpoint::host_interface || state.endpoint.container == endpoint.container;
-      return same_space && state.endpoint.*member == name;
-    });
+  auto taken_inside = [&](const Endpoint& other) {
+    return other.container == endpoint.container && other.guest_interface == endpoint.guest_interface;
   };
   do endpoint.guest_interface = fmt::format("eth{}", index++);
-  while (taken(&Endpoint::guest_interface, endpoint.guest_interface));
-  endpoint.host_interface = veth_name(config_.prefix, endpoint.container, index - 1);
-  // Another container's id may begin with the same digits.
-  while (taken(&Endpoint::host_interface, endpoint.host_interface))
-    endpoint.host_interface = veth_name(config_.prefix, random_hex(8), index - 1);
+  while (!select(taken_inside).empty());
+  auto taken_outside = [&](const Endpoint& other) { return other.host_interface == endpoint.host_interface; };
+  do endpoint.host_interface = veth_name(config_.prefix, endpoint.container);
+  while (!select(taken_outside).empty());
 }
 
 // The endpoint on disk and in memory, its address and ports taken; the kernel's part is still to do.
@@ -346,6 +348,27 @@ async::Task<Result<Endpoint>> Manager::Impl::attach(EndpointSpec spec, int netns
   co_return std::unexpected(std::move(connected).error());
 }
 
+// The container has ended, so its namespace, and with it the interface, goes by itself, many at a time and cheaper than
+// one by one. What is still there after a while is deleted. Uses nothing of the manager, which may go meanwhile.
+async::Task<> Manager::Impl::reap(async::Loop& loop, std::shared_ptr<std::set<std::string>> retired) {
+  constexpr std::chrono::seconds kPatience(2);
+  while (!retired->empty()) {
+    co_await async::sleep_for(kPatience);
+    if (co_await async::cancelled()) co_return;
+    auto work = [names = std::exchange(*retired, {})]() -> Result<void> {
+      for (const std::string& name : names) TRY_OK(delete_link(name));
+      return {};
+    };
+    if (auto deleted = co_await loop.blocking(std::move(work)); !deleted)
+      log::warning("interface left behind", {{"error", deleted.error().text()}});
+  }
+}
+
+void Manager::Impl::retire(const std::string& interface) {
+  retired_->insert(interface);
+  if (retired_->size() == 1) reapers_.spawn("reap interfaces", reap(loop_, retired_));
+}
+
 async::Task<Result<void>> Manager::Impl::detach(std::string container, std::string network_name) {
   std::string network_id;
   if (!network_name.empty()) {
@@ -361,6 +384,12 @@ async::Task<Result<void>> Manager::Impl::detach(std::string container, std::stri
     };
     CO_TRY_OK(co_await loop_.blocking(std::move(work)));
     forget(endpoint);
+    if (network_id.empty()) {
+      retire(endpoint.host_interface);
+      continue;
+    }
+    auto unlink = [name = endpoint.host_interface] { return delete_link(name); };
+    CO_TRY_OK(co_await loop_.blocking(std::move(unlink)));
   }
   co_return Result<void>();
 }

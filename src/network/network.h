@@ -67,8 +67,9 @@ class Manager {
   // endpoint only) and its published ports. netns must stay open until the task ends. About 1 ms; on failure nothing
   // is left. io "Bind for 127.0.0.1:18099 failed: port is already allocated".
   async::Task<Result<Endpoint>> attach(EndpointSpec spec, int netns);
-  // Takes the container from one network, or from all when network is empty, and gives addresses and ports back.
-  // A container that has no endpoint is fine. The namespace may be gone already.
+  // Takes a running container from one network: its interface is gone when the task ends (some 20 ms). Or, with an
+  // empty network, one that has ended from all: when the task ends (under 1 ms) nothing passes any more and addresses
+  // and ports are free; the unplugged interfaces go with the namespace. A container that has no endpoint is fine.
   async::Task<Result<void>> detach(std::string container, std::string network = {});
 
   // In the order of attachment.

@@ -29,8 +29,8 @@ bool all_of(std::string_view text, int (*is)(int)) {
 
 Result<void> connect_network(const Config& config, const Network& network) {
   if (network.interface.empty()) return {};
-  Rollback rollback;
   auto elements = elements_of(network, config.host_services);
+  Rollback rollback;
   rollback.push([&] { (void)remove_elements(config.table, elements); });
   TRY_OK(add_elements(config.table, elements));
   rollback.push([&] { (void)delete_link(network.interface); });
@@ -45,8 +45,8 @@ Result<void> disconnect_network(const Config& config, const Network& network) {
 }
 
 Result<void> connect_endpoint(const Config& config, const VethPlan& plan, int netns) {
-  Rollback rollback;
   auto elements = elements_of(plan.network, plan.endpoint);
+  Rollback rollback;
   rollback.push([&] { (void)remove_elements(config.table, elements); });
   TRY_OK(add_elements(config.table, elements));
   rollback.push([&] { (void)delete_link(plan.endpoint.host_interface); });
@@ -56,9 +56,8 @@ Result<void> connect_endpoint(const Config& config, const VethPlan& plan, int ne
 }
 
 Result<void> disconnect_endpoint(const Config& config, const Network& network, const Endpoint& endpoint) {
-  auto unlinked = delete_link(endpoint.host_interface);
-  TRY_OK(remove_elements(config.table, elements_of(network, endpoint)));
-  return unlinked;
+  TRY_OK(unplug(endpoint.host_interface));
+  return remove_elements(config.table, elements_of(network, endpoint));
 }
 
 Result<void> ensure_ip_forward(const std::string& state_dir) {
@@ -80,8 +79,9 @@ std::string bridge_name(const std::string& prefix, const std::string& network_id
   return (prefix + "-" + network_id).substr(0, kNameLength);
 }
 
-std::string veth_name(const std::string& prefix, const std::string& container_id, std::size_t index) {
-  return (prefix + "v" + container_id).substr(0, kNameLength - 1) + fmt::format("{:x}", index % 16);
+std::string veth_name(const std::string& prefix, const std::string& container_id) {
+  constexpr std::size_t kRandom = 4;
+  return (prefix + "v" + container_id).substr(0, kNameLength - kRandom) + random_hex(kRandom / 2);
 }
 
 bool is_ours(const std::string& prefix, const Link& link) {

@@ -16,7 +16,8 @@ Result<void> disconnect_network(const Config& config, const Network& network);
 
 // Rules first, so that no packet of the endpoint is ever without them; then the interfaces. On failure neither.
 Result<void> connect_endpoint(const Config& config, const VethPlan& plan, int netns);
-// Does both halves even if one fails. What is gone already is fine.
+// Cuts the endpoint off and takes its rules away; the interface itself is still there, unplugged. What is gone already
+// is fine.
 Result<void> disconnect_endpoint(const Config& config, const Network& network, const Endpoint& endpoint);
 
 // Turns IPv4 forwarding on for the host if it is off, and leaves a mark under state_dir that it was.
@@ -24,10 +25,11 @@ Result<void> ensure_ip_forward(const std::string& state_dir);
 // Back to what it was before the mark.
 Result<void> restore_ip_forward(const std::string& state_dir);
 
-// The names that Berth gives: PREFIX0, PREFIX1 and PREFIX-<hex> for bridges, PREFIXv<hex> for veths, the last two
-// always 15 characters long.
+// The names that Berth gives: PREFIX0, PREFIX1 and PREFIX-<hex> for bridges, PREFIXv<hex> for veths, the last two always
+// 15 characters long. A veth's begins like the container's id and ends at random, so that a container that starts again
+// does not meet its former interface.
 std::string bridge_name(const std::string& prefix, const std::string& network_id);
-std::string veth_name(const std::string& prefix, const std::string& container_id, std::size_t index);
+std::string veth_name(const std::string& prefix, const std::string& container_id);
 // Whether an interface's name and kind are of that form.
 bool is_ours(const std::string& prefix, const Link& link);
 

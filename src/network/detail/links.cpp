@@ -186,14 +186,32 @@ Result<void> make_veth(const VethPlan& plan, int netns) {
   return await_forwarding(host, plan.endpoint.host_interface);
 }
 
-Result<void> delete_link(const std::string& name) {
+namespace {
+
+Result<void> transact_unless_gone(NetlinkBatch& batch) {
   TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
-  NetlinkBatch batch;
-  batch.begin(RTM_DELLINK, 0, link_header(), "delete interface " + name);
-  batch.put_string(IFLA_IFNAME, name);
   auto result = socket.transact(batch);
   if (!result && result.error().errno_value() == ENODEV) return {};
   return result;
+}
+
+}  // namespace
+
+Result<void> unplug(const std::string& name) {
+  ifinfomsg down = link_header();
+  down.ifi_change = IFF_UP;
+  NetlinkBatch batch;
+  batch.begin(RTM_NEWLINK, 0, down, "unplug interface " + name);
+  batch.put_string(IFLA_IFNAME, name);
+  batch.put_number(IFLA_MASTER, 0);
+  return transact_unless_gone(batch);
+}
+
+Result<void> delete_link(const std::string& name) {
+  NetlinkBatch batch;
+  batch.begin(RTM_DELLINK, 0, link_header(), "delete interface " + name);
+  batch.put_string(IFLA_IFNAME, name);
+  return transact_unless_gone(batch);
 }
 
 Result<std::vector<Link>> list_links() {

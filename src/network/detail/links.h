@@ -22,7 +22,10 @@ struct VethPlan {
 };
 Result<void> make_veth(const VethPlan& plan, int netns);
 
-// Deletes an interface; one that does not exist is fine.
+// Takes a port off its bridge and down: no packet passes any more. Some 10 us. One that does not exist is fine.
+Result<void> unplug(const std::string& name);
+
+// Deletes an interface; one that does not exist is fine. 10 to 30 ms, since the kernel waits for all that may use it.
 Result<void> delete_link(const std::string& name);
 
 struct Link {

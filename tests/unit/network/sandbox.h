@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -33,12 +34,11 @@ namespace berth::network::test {
 template <class T>
 T run(async::Loop& loop, async::Task<T> task) {
   std::optional<T> result;
-  async::TaskGroup group(loop);
-  auto body = [](async::Loop& on, async::Task<T> inner, std::optional<T>& out) -> async::Task<> {
-    out.emplace(co_await std::move(inner));
-    on.stop();
-  };
-  group.spawn("test", body(loop, std::move(task), result));
+  boost::asio::co_spawn(loop.context(), std::move(task), [&](const std::exception_ptr& thrown, T value) {
+    EXPECT_FALSE(thrown);
+    result.emplace(std::move(value));
+    loop.stop();
+  });
   loop.run();
   loop.context().restart();
   return std::move(*result);
