@@ -20,8 +20,12 @@ namespace berth::network {
 
 class Manager::Impl {
  public:
-  Impl(async::Loop& loop, Config config, Store store)
-      : loop_(loop), config_(std::move(config)), store_(std::move(store)), reapers_(loop) {}
+  Impl(async::Loop& loop, Config config, Store store, std::shared_ptr<Firewall> firewall)
+      : loop_(loop),
+        config_(std::move(config)),
+        store_(std::move(store)),
+        firewall_(std::move(firewall)),
+        reapers_(loop) {}
 
   Result<void> load();
   Result<void> install();
@@ -68,6 +72,7 @@ class Manager::Impl {
   async::Loop& loop_;
   Config config_;
   Store store_;
+  std::shared_ptr<Firewall> firewall_;
   std::map<std::string, NetworkState> networks_;  // by id
   std::vector<EndpointState> endpoints_;          // in the order of attachment
   std::shared_ptr<std::set<std::string>> retired_ = std::make_shared<std::set<std::string>>();  // unplugged interfaces
@@ -147,7 +152,7 @@ Result<void> Manager::Impl::install() {
   for (const auto& [id, state] : networks_) add(elements_of(state.network, config_.host_services));
   for (const EndpointState& state : endpoints_)
     add(elements_of(networks_.at(state.endpoint.network).network, state.endpoint));
-  TRY_OK(install_tables(config_.table, elements));
+  TRY_OK(firewall_->install(elements));
   TRY_OK(ensure_forward_accepted(config_.prefix, config_.table));
   for (const auto& [id, state] : networks_)
     if (has_bridge(state.network)) TRY_OK(ensure_bridge(state.network));
@@ -230,7 +235,9 @@ async::Task<Result<Network>> Manager::Impl::create(NetworkSpec spec) {
   CO_TRY(Network network, make_record(std::move(spec), routes));
   CO_TRY_OK(store_.save(network));
   insert(network);
-  auto work = [config = config_, network] { return connect_network(config, network); };
+  auto work = [firewall = firewall_, network, services = config_.host_services] {
+    return connect_network(*firewall, network, services);
+  };
   auto connected = co_await loop_.blocking(std::move(work));
   if (connected) co_return network;
   networks_.erase(network.id);
@@ -251,7 +258,9 @@ async::Task<Result<void>> Manager::Impl::remove(std::string name_or_id) {
   // A bridge without a record is swept, a record without a bridge would come back: so the record goes first.
   CO_TRY_OK(store_.remove(network));
   networks_.erase(network.id);
-  auto work = [config = config_, network] { return disconnect_network(config, network); };
+  auto work = [firewall = firewall_, network, services = config_.host_services] {
+    return disconnect_network(*firewall, network, services);
+  };
   co_return co_await loop_.blocking(std::move(work));
 }
 
@@ -339,8 +348,8 @@ async::Task<Result<Endpoint>> Manager::Impl::attach(EndpointSpec spec, int netns
   for (const Endpoint& other : select([&](const Endpoint& e) { return e.container == spec.container; }))
     if (!networks_.at(other.network).network.internal) default_route = false;
   CO_TRY(Endpoint endpoint, claim(spec, networks_.at(network.id)));
-  auto work = [config = config_, network, endpoint, default_route, netns] {
-    return connect_endpoint(config, {network, endpoint, default_route}, netns);
+  auto work = [firewall = firewall_, network, endpoint, default_route, netns] {
+    return connect_endpoint(*firewall, {network, endpoint, default_route}, netns);
   };
   auto connected = co_await loop_.blocking(std::move(work));
   if (connected) co_return endpoint;
@@ -379,8 +388,8 @@ async::Task<Result<void>> Manager::Impl::detach(std::string container, std::stri
     return endpoint.container == container && (network_id.empty() || endpoint.network == network_id);
   });
   for (const Endpoint& endpoint : mine) {
-    auto work = [config = config_, network = networks_.at(endpoint.network).network, endpoint] {
-      return disconnect_endpoint(config, network, endpoint);
+    auto work = [firewall = firewall_, network = networks_.at(endpoint.network).network, endpoint] {
+      return disconnect_endpoint(*firewall, network, endpoint);
     };
     CO_TRY_OK(co_await loop_.blocking(std::move(work)));
     forget(endpoint);
@@ -450,7 +459,8 @@ Manager::~Manager() = default;
 Result<std::unique_ptr<Manager>> Manager::open(async::Loop& loop, Config config) {
   TRY_OK(check_config(config));
   TRY(Store store, Store::open(config.state_dir));
-  auto impl = std::make_unique<Impl>(loop, std::move(config), std::move(store));
+  TRY(auto firewall, Firewall::open(config.table));
+  auto impl = std::make_unique<Impl>(loop, std::move(config), std::move(store), std::move(firewall));
   TRY_OK(annotate(impl->load(), "read the networks"));
   TRY_OK(annotate(impl->install(), "set up the networks"));
   return std::unique_ptr<Manager>(new Manager(std::move(impl)));

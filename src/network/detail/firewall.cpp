@@ -160,32 +160,39 @@ void put_element(NetlinkBatch& batch, int message, const std::string& table, con
   if (adding && !element.value.empty()) put_value(batch, NFTA_SET_ELEM_DATA, joined_bytes(element.value));
 }
 
-Result<void> change_elements(int message, const std::string& table, const Element* first, const Element* last) {
-  if (first == last) return {};
-  TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_NETFILTER));
-  NetlinkBatch batch;
-  batch.begin(NFNL_MSG_BATCH_BEGIN, 0, netfilter_header(AF_UNSPEC, NFNL_SUBSYS_NFTABLES), "begin a change of nftables");
-  for (const Element* element = first; element != last; ++element) put_element(batch, message, table, *element);
-  batch.begin(NFNL_MSG_BATCH_END, 0, netfilter_header(AF_UNSPEC, NFNL_SUBSYS_NFTABLES), "commit a change of nftables");
-  return socket.transact(batch);
-}
-
 }  // namespace
 
-Result<void> add_elements(const std::string& table, const std::vector<Element>& elements) {
-  return change_elements(NFT_MSG_NEWSETELEM, table, elements.data(), elements.data() + elements.size());
+Result<std::shared_ptr<Firewall>> Firewall::open(std::string table) {
+  TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_NETFILTER));
+  return std::shared_ptr<Firewall>(new Firewall(std::move(table), std::move(socket)));
 }
 
-Result<void> remove_elements(const std::string& table, const std::vector<Element>& elements) {
-  const Element* end = elements.data() + elements.size();
-  auto result = change_elements(NFT_MSG_DELSETELEM, table, elements.data(), end);
+Result<void> Firewall::change(int message, std::span<const Element> elements) {
+  if (elements.empty()) return {};
+  NetlinkBatch batch;
+  auto frame = netfilter_header(AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  batch.begin(NFNL_MSG_BATCH_BEGIN, 0, frame, "begin a change of nftables");
+  for (const Element& element : elements) put_element(batch, message, table_, element);
+  batch.begin(NFNL_MSG_BATCH_END, 0, frame, "commit a change of nftables");
+  std::lock_guard lock(mutex_);
+  return socket_.transact(batch);
+}
+
+Result<void> Firewall::add(const std::vector<Element>& elements) { return change(NFT_MSG_NEWSETELEM, elements); }
+
+Result<void> Firewall::remove(const std::vector<Element>& elements) {
+  auto result = change(NFT_MSG_DELSETELEM, elements);
   if (result || result.error().errno_value() != ENOENT) return result;
   // One that is gone already fails the whole transaction, so each gets its own. (NFT_MSG_DESTROYSETELEM is of 6.3.)
-  for (const Element* element = elements.data(); element != end; ++element) {
-    result = change_elements(NFT_MSG_DELSETELEM, table, element, element + 1);
+  for (const Element& element : elements) {
+    result = change(NFT_MSG_DELSETELEM, {&element, 1});
     if (!result && result.error().errno_value() != ENOENT) return result;
   }
   return {};
+}
+
+Result<void> Firewall::install(const std::vector<Element>& elements) {
+  return run_nft(ruleset_text(table_, elements), "install the nftables tables " + table_);
 }
 
 Result<void> run_nft(const std::string& commands, const std::string& intent) {
@@ -195,10 +202,6 @@ Result<void> run_nft(const std::string& commands, const std::string& intent) {
   ::nft_ctx_buffer_output(context.get());
   if (::nft_run_cmd_from_buffer(context.get(), commands.c_str()) == 0) return {};
   return fail(ErrorCode::io, "{}: {}", intent, trim(::nft_ctx_get_error_buffer(context.get())));
-}
-
-Result<void> install_tables(const std::string& table, const std::vector<Element>& elements) {
-  return run_nft(ruleset_text(table, elements), "install the nftables tables " + table);
 }
 
 Result<void> remove_tables(const std::string& table) {

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/rollback.h"
 #include "base/text.h"
-#include "network/detail/firewall.h"
 #include "sys/file.h"
 
 namespace berth::network {
@@ -27,37 +26,37 @@ bool all_of(std::string_view text, int (*is)(int)) {
 
 }  // namespace
 
-Result<void> connect_network(const Config& config, const Network& network) {
+Result<void> connect_network(Firewall& firewall, const Network& network, const std::vector<HostService>& services) {
   if (network.interface.empty()) return {};
-  auto elements = elements_of(network, config.host_services);
+  auto elements = elements_of(network, services);
   Rollback rollback;
-  rollback.push([&] { (void)remove_elements(config.table, elements); });
-  TRY_OK(add_elements(config.table, elements));
+  rollback.push([&] { (void)firewall.remove(elements); });
+  TRY_OK(firewall.add(elements));
   rollback.push([&] { (void)delete_link(network.interface); });
   TRY_OK(ensure_bridge(network));
   rollback.commit();
   return {};
 }
 
-Result<void> disconnect_network(const Config& config, const Network& network) {
+Result<void> disconnect_network(Firewall& firewall, const Network& network, const std::vector<HostService>& services) {
   TRY_OK(delete_link(network.interface));
-  return remove_elements(config.table, elements_of(network, config.host_services));
+  return firewall.remove(elements_of(network, services));
 }
 
-Result<void> connect_endpoint(const Config& config, const VethPlan& plan, int netns) {
+Result<void> connect_endpoint(Firewall& firewall, const VethPlan& plan, int netns) {
   auto elements = elements_of(plan.network, plan.endpoint);
   Rollback rollback;
-  rollback.push([&] { (void)remove_elements(config.table, elements); });
-  TRY_OK(add_elements(config.table, elements));
+  rollback.push([&] { (void)firewall.remove(elements); });
+  TRY_OK(firewall.add(elements));
   rollback.push([&] { (void)delete_link(plan.endpoint.host_interface); });
   TRY_OK(make_veth(plan, netns));
   rollback.commit();
   return {};
 }
 
-Result<void> disconnect_endpoint(const Config& config, const Network& network, const Endpoint& endpoint) {
+Result<void> disconnect_endpoint(Firewall& firewall, const Network& network, const Endpoint& endpoint) {
   TRY_OK(unplug(endpoint.host_interface));
-  return remove_elements(config.table, elements_of(network, endpoint));
+  return firewall.remove(elements_of(network, endpoint));
 }
 
 Result<void> ensure_ip_forward(const std::string& state_dir) {

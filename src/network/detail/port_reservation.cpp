@@ -14,7 +14,8 @@ namespace {
 //
 // A TCP port may still be in use by connections that are closing (TIME_WAIT), which only a socket with SO_REUSEADDR may
 // join. listen(2) then finds out whether a live socket has it. Taking SO_REUSEADDR back shuts out others that set it,
-// and shutdown(2) of a listening socket ends the listening but keeps the port.
+// and shutdown(2) of a listening socket ends the listening but keeps the port that was asked for. (A port that the
+// kernel chose would be given up; that one is unused anyhow, so plain bind(2) does.)
 int harden_tcp(int socket) {
   int off = 0;
   if (::listen(socket, 0) < 0 || ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &off, sizeof off) < 0 ||
@@ -45,10 +46,12 @@ Result<PortReservation> PortReservation::take(PublishedPort& port) {
   if (!tcp && port.protocol != "udp") return fail(ErrorCode::invalid, "invalid proto: {}", port.protocol);
   sys::UniqueFd socket(::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
   if (!socket) return fail_errno("reserve a port");
+  bool chosen = port.host_port != 0;
   int on = 1;
-  if (tcp && port.host_port != 0) (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (tcp && chosen) (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   int error = bind_to(socket.get(), port);
-  if (error == 0) error = tcp ? harden_tcp(socket.get()) : harden_udp(socket.get());
+  if (error == 0 && tcp && chosen) error = harden_tcp(socket.get());
+  if (error == 0 && !tcp) error = harden_udp(socket.get());
   if (error == EADDRINUSE)
     return fail(ErrorCode::io, "Bind for {}:{} failed: port is already allocated", port.host_ip.text(), port.host_port);
   if (error != 0) return fail_errno(error, fmt::format("Bind for {}:{} failed", port.host_ip.text(), port.host_port));
