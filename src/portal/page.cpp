@@ -141,7 +141,8 @@ std::string workspace_page(const PageEntry& entry) {
 </details>)",
                   name, state_badge(status.state), escape_html(entry.ssh_command), escape_html(status.spec.image),
                   human_size_binary(static_cast<double>(status.spec.memory)), status.connections.value_or(0),
-                  format_rfc3339(status.created), key_list(status.spec.keys), power, name, name));
+                  human_duration(std::chrono::nanoseconds(now().nanoseconds - status.created.nanoseconds)) + " ago",
+                  key_list(status.spec.keys), power, name, name));
 }
 
 std::string problem_page(const workspace::Problem& problem) {
