@@ -20,21 +20,28 @@ Result<> Console::listen(const Conf& conf, std::uint64_t number) {
 
 Buffer Console::path() const { return concat("/proc/", getpid(), "/fd/", directory_.get(), "/", name_); }
 
-Result<Fd> Console::take_master() {
-  const Fd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (!connection.valid()) return fail(errno, "wait for the runtime's terminal");
-  char name[256];
-  ReceivedFds fds;
-  const ssize_t got = receive_with_fds(connection.get(), name, sizeof name, fds);
-  if (got < 0) return fail(errno, "receive the runtime's terminal");
-  if (fds.count == 0) return fail(0, "the runtime sent no terminal");
-  return std::move(fds.fds[0]);
+void Console::add_interest(PollSet& set) {
+  const Fd& awaited = connection_.valid() ? connection_ : listener_;
+  place_ = awaited.valid() ? set.add(awaited.get(), POLLIN) : PollSet::kNone;
+}
+
+Fd Console::take_master() {
+  if (!connection_.valid()) connection_ = Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  char name[256];  // what the runtime calls the terminal, which means nothing here
+  ReceivedFds received;
+  if (receive_with_fds(connection_.get(), name, sizeof name, received) < 0) return {};
+  // A connection that brought no descriptor brings none any more.
+  close();
+  done_ = received.count > 0;
+  return std::move(received.fds[0]);
 }
 
 void Console::close() {
   if (listener_.valid()) unlinkat(directory_.get(), name_.c_str(), 0);
   listener_.close();
+  connection_.close();
   directory_.close();
+  place_ = PollSet::kNone;
 }
 
 }  // namespace berth::shim

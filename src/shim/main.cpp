@@ -20,7 +20,8 @@ int complain(const Error& error) {
 
 // SIGCHLD comes only while the loop waits; what an operator or a terminal might send does not end a container's keeper.
 sigset_t set_signals() {
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2}) signal(number, SIG_IGN);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2, SIGXFSZ})
+    signal(number, SIG_IGN);
   struct sigaction on_child{};
   on_child.sa_handler = [](int) {};
   sigaction(SIGCHLD, &on_child, nullptr);
@@ -37,6 +38,12 @@ sigset_t set_signals() {
 
 int main(int argc, char** argv) {
   if (argc != 2) return complain(std::move(fail(0, "usage: berth-shim CONF_FILE")).error());
+  // A descriptor below 3 must not become one that a child's standard streams would overwrite.
+  while (true) {
+    const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd > 2) close(fd);
+    if (fd < 0 || fd > 2) break;
+  }
   const sigset_t waiting = set_signals();
   setsid();
   umask(0022);

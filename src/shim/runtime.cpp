@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -35,27 +34,28 @@ class Arguments {
   std::size_t count_ = 0;
 };
 
-// A child gets the default signals; the shim ignores some and blocks SIGCHLD, and both would be inherited.
+// Runs arguments[0]. The child shares this memory until it execs (vfork(2)), so it does nothing but system calls.
 Result<pid_t> spawn(char** arguments, const int (&fds)[3]) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  for (int i = 0; i < 3; ++i) posix_spawn_file_actions_adddup2(&actions, fds[i], i);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   char* environment[] = {path, nullptr};
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, arguments[0], &actions, &attributes, arguments, environment);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return fail(error, "run ", arguments[0]);
+  volatile int exec_errno = 0;
+  const pid_t pid = vfork();
+  if (pid < 0) return fail(errno, "start a process for ", arguments[0]);
+  if (pid == 0) {
+    // What the shim ignores and blocks would be inherited by the container.
+    for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (int i = 0; i < 3; ++i) dup2(fds[i], i);
+    execve(arguments[0], arguments, environment);
+    exec_errno = errno;
+    _exit(127);
+  }
+  if (exec_errno != 0) {
+    waitpid(pid, nullptr, 0);
+    return fail(exec_errno, "run ", arguments[0]);
+  }
   return pid;
 }
 
@@ -138,12 +138,11 @@ Result<RuntimeCall::Outcome> RuntimeCall::finish(const Conf& conf, int status) {
   if (text) outcome.pid = static_cast<pid_t>(to_number(last_line(text->view())));
   if (outcome.pid <= 0) return fail(0, conf.runtime, " left no pid in ", call_.pid_file);
   if (!call_.process.empty()) unlink(call_.pid_file.c_str());
-  if (call_.tty) {
-    Result<Fd> master = console_.take_master();
-    if (!master) return std::unexpected(std::move(master).error());
-    outcome.terminal = std::move(*master);
-    console_.close();
+  if (call_.tty && !console_.is_done()) {
+    outcome.terminal = console_.take_master();
+    if (!outcome.terminal.valid()) return fail(0, conf.runtime, " sent no terminal");
   }
+  console_.close();
   return outcome;
 }
 

@@ -18,16 +18,22 @@ namespace berth::shim {
 class Console {
  public:
   Result<> listen(const Conf& conf, std::uint64_t number);
-  bool is_listening() const { return listener_.valid(); }
   Buffer path() const;
-  // After the runtime has ended well. Does not block.
-  Result<Fd> take_master();
+  // The master has been taken.
+  bool is_done() const { return done_; }
+  void add_interest(PollSet& set);
+  short ready(const PollSet& set) const { return set.ready(place_); }
+  // The master if it has come; does not wait.
+  Fd take_master();
   void close();
 
  private:
   Fd directory_;
   Fd listener_;
+  Fd connection_;
   Buffer name_;
+  bool done_ = false;
+  int place_ = PollSet::kNone;
 };
 
 struct Call {
@@ -49,9 +55,14 @@ class RuntimeCall {
   int time_left() const;
   void kill_overdue();
 
+  // The terminal comes while the runtime runs, before the process does: in time to give it its size.
+  void add_interest(PollSet& set) { console_.add_interest(set); }
+  // Its master, once.
+  Fd take_terminal(const PollSet& set) { return console_.ready(set) != 0 ? console_.take_master() : Fd(); }
+
   struct Outcome {
     pid_t pid = -1;
-    Fd terminal;
+    Fd terminal;  // if it was not taken before
   };
   // The runtime has ended with this wait status: the process that it made, or what it logged as wrong. An error
   // without a message: it logged nothing.

@@ -13,7 +13,9 @@ alignas(4096) extern char datagram[32 << 10];
 // Encoded log lines of this turn of the loop (log_writer.h): room for a full read of ordinary lines.
 alignas(4096) extern char log[256 << 10];
 
-// Gives the pages back. Only between turns, when nothing is held in them.
+// Gives the pages back, and those of the program's own code and constants, which stay in the page cache: a process of
+// this size is mostly the C library, whose start-up code it will not need again. Only between turns, when nothing is
+// held in the buffers.
 void release();
 
 }  // namespace berth::shim::scratch

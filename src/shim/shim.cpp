@@ -78,21 +78,31 @@ void Shim::run(const sigset_t& waiting) {
 void Shim::take_turn(const sigset_t& waiting) {
   set_.clear();
   control_.add_interest(set_);
-  container_.io.add_interest(set_, is_live(container_));
-  for (Exec& exec : execs_) exec.io.add_interest(set_, is_live(exec));
+  add_interest(container_);
+  for (Exec& exec : execs_) add_interest(exec);
   if (set_.wait(timeout(), waiting)) {
     untidy_ = true;
   } else if (std::exchange(untidy_, false)) {
     scratch::release();
   }
   control_.handle(set_, *this);
-  container_.io.handle(set_);
-  for (Exec& exec : execs_) exec.io.handle(set_);
+  handle(container_);
+  for (Exec& exec : execs_) handle(exec);
   reap();
   watch_time();
   if (conf_.log && is_live(container_)) log_.flush();
   execs_.remove_if([](Exec& exec) { return exec.ended && exec.io.drop_flushed(); });
   if (may_leave()) leaving_ = true;
+}
+
+void Shim::add_interest(Held& held) {
+  held.io.add_interest(set_, held.pid > 0);
+  held.call.add_interest(set_);
+}
+
+void Shim::handle(Held& held) {
+  held.io.handle(set_);
+  if (Fd terminal = held.call.take_terminal(set_); terminal.valid()) held.io.use_terminal(std::move(terminal));
 }
 
 // Milliseconds that this turn may wait; -1 without end.

@@ -84,6 +84,8 @@ class Shim : public Control::Handler {
 
   // shim.cpp
   void take_turn(const sigset_t& waiting);
+  void add_interest(Held& held);
+  void handle(Held& held);
   int timeout() const;
   void watch_time();
   void reap();

@@ -94,9 +94,11 @@ class Peer:
         assert name == "error", values
         return values
 
-    def attach(self, *fields):
-        """A stream attached with these fields."""
+    def attach(self, *fields, send_buffer=None):
+        """A stream attached with these fields; send_buffer is what the kernel keeps for a slow reader."""
         mine, its = socket.socketpair()
+        if send_buffer:
+            its.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         with its:
             self.ok("attach", *fields, fds=[its.fileno()])
         mine.settimeout(20)
@@ -254,16 +256,15 @@ class Shim:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        try:
-            pid = int((self.root / "pid").read_text())
-            command = pathlib.Path(f"/proc/{pid}/cgroup").read_text()
-            if self.id in command:
-                os.kill(pid, signal.SIGKILL)
-                eventually(lambda: not os.path.exists(f"/proc/{pid}"), 5, "the container is gone")
-        except (OSError, ValueError):
-            pass
-        subprocess.run([self.runtime, "--root", self.root / "runtime", "delete", "--force", self.id],
-                       stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if f"/berth-test-shim/{self.id}" in pathlib.Path(f"/proc/{pid}/cgroup").read_text():
+                    os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                continue
+        if (self.root / "runtime" / self.id).exists():
+            subprocess.run([self.runtime, "--root", self.root / "runtime", "delete", "--force", self.id],
+                           stdin=subprocess.DEVNULL, capture_output=True, check=False)
         shutil.rmtree(self.root)
 
 
