@@ -1,7 +1,8 @@
 // Named volumes: directories that outlive the containers that use them.
 //
 //   <state>/NAME/_data        what containers see; mounted by the shim, idmapped, so files keep plain ids
-//   <state>/NAME/volume.json  the record; a directory without it is half-made or half-removed, and open() clears it
+//   <state>/NAME/volume.json  the record
+//   <state>/.new-*, .old-*    half-made and half-removed volumes: a volume comes and goes by one rename(2)
 //
 // Thread: the loop's; trees are copied and removed on the blocking pool. Errors carry Docker's texts.
 #pragma once
