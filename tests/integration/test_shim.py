@@ -17,7 +17,7 @@ import pytest
 from support import leaks
 from support.engine import build_dir
 from support.process import eventually
-from support.shim import IDS, USERNS_BASE, Shim, make_root, pss, read_all, read_fields, read_until, unframe
+from support.shim import IDS, RUN, USERNS_BASE, Shim, make_root, pss, read_all, read_fields, read_until, unframe
 
 RUNTIMES = ["/usr/bin/crun", "/usr/sbin/runc"]
 both_runtimes = pytest.mark.parametrize("runtime", RUNTIMES, ids=["crun", "runc"])
@@ -39,7 +39,7 @@ def names_suite(pid):
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return False
-    return int(pid) != os.getpid() and state != "Z" and (b"/tmp/bs-" in text or b"/berth-test-shim/" in text)
+    return int(pid) != os.getpid() and state != "Z" and RUN.encode() in text
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def shim():
 @pytest.fixture
 def folder():
     """A directory that a stranger may enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="bs-data-", dir="/tmp") as path:
+    with tempfile.TemporaryDirectory(prefix=f"{RUN}data-", dir="/tmp") as path:
         os.chmod(path, 0o755)
         yield pathlib.Path(path)
 
@@ -388,23 +388,35 @@ def test_attach_is_refused_after_the_end(stuck):
 # Terminals
 
 
+def until_size(size):
+    """A resize reaches a terminal that exists, and its process may have been quicker."""
+    return f'until [ "$(stty size)" = "{size}" ]; do :; done; echo "is {size}"'
+
+
 @both_runtimes
 def test_terminal(shim, runtime):
-    s = shim(sh("until stty size; do :; done; read line; echo \"<$line>\"; stty size; exit 4"), runtime=runtime, tty=True, open_stdin=1)
+    script = f'{until_size("33 111")}; read line; echo "<$line>"; {until_size("50 90")}; exit 4'
+    s = shim(sh(script), runtime=runtime, tty=True, open_stdin=1)
     s.peer.ok("resize", "rows=33", "cols=111")
     stream = s.peer.attach("stdin=1", "stdout=1", "stderr=1", "framed=1")
     s.start()
-    read_until(stream, b"33 111\r\n")
+    assert read_until(stream, b"is 33 111\r\n") == b"is 33 111\r\n", "a terminal's output has no frames"
     s.peer.ok("resize", "rows=50", "cols=90")
     stream.sendall(b"typed\n")
-    rest = read_all(stream)
-    assert rest.endswith(b"<typed>\r\n50 90\r\n")
+    assert read_all(stream) == b"typed\r\n<typed>\r\nis 50 90\r\n"
     assert s.exits()["code"] == "4"
-    assert s.log_text("stdout").startswith("33 111\r\n")
+    assert s.log_text("stdout").startswith("is 33 111\r\n")
 
 
-def test_first_size_of_a_terminal_comes_from_the_configuration(shim):
-    s = shim(sh('until [ "$(stty size)" = "21 43" ]; do sleep 0.01; done'), tty=True, rows=21, cols=43)
+@both_runtimes
+def test_first_size_of_a_terminal(shim, runtime):
+    def console_size(config):
+        config["process"]["consoleSize"] = {"height": 21, "width": 43}
+
+    s = shim(["stty", "size"], runtime=runtime, tty=True, config=console_size)
+    s.run()
+    assert s.log_text() == "21 43\r\n"
+    s = shim(sh(until_size("21 43")), runtime=runtime, tty=True, rows=21, cols=43)
     assert s.run()["code"] == "0"
 
 
@@ -484,13 +496,14 @@ def test_exec_with_a_terminal(shim, runtime):
     s = shim(["cat"], runtime=runtime, open_stdin=1)
     s.start()
     mine, its = stream_pair()
-    fields = s.exec_fields("t", sh("until stty size; do :; done; read x; stty size"), True, stdio="relay", stdin=1, stdout=1, rows=9, cols=8)
+    script = f'{until_size("9 8")}; read line; {until_size("70 60")}'
+    fields = s.exec_fields("t", sh(script), True, stdio="relay", stdin=1, stdout=1, rows=9, cols=8)
     s.peer.ok(*fields, fds=[its.fileno()])
     its.close()
-    read_until(mine, b"9 8\r\n")
+    read_until(mine, b"is 9 8\r\n")
     s.peer.ok("resize", "exec=t", "rows=70", "cols=60")
     mine.sendall(b"\n")
-    assert read_all(mine).endswith(b"70 60\r\n")
+    assert read_all(mine).endswith(b"is 70 60\r\n")
     s.peer.event("exec-exit")
     s.peer.ok("close-stdin")
     s.exits()

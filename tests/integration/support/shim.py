@@ -18,6 +18,11 @@ BUSYBOX = "/bin/busybox"
 IDS = 65536
 USERNS_BASE = 1_000_000_000
 MAX_DATAGRAM = 32 << 10
+PATIENCE = 20  # seconds for what takes milliseconds
+
+
+# In the names of all that a run makes, so that runs beside each other do not see each other's.
+RUN = f"bs-{os.getpid()}-"
 
 
 def encode(*fields):
@@ -44,7 +49,7 @@ class Peer:
 
     def __init__(self, sock):
         self.sock = sock
-        self.sock.settimeout(20)
+        self.sock.settimeout(PATIENCE)
         self.sequence = 0
         self.waiting = []  # messages that were not yet asked for
 
@@ -101,7 +106,7 @@ class Peer:
             its.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         with its:
             self.ok("attach", *fields, fds=[its.fileno()])
-        mine.settimeout(20)
+        mine.settimeout(PATIENCE)
         return mine
 
     def close(self):
@@ -132,7 +137,7 @@ class Shim:
 
     def __init__(self, args, runtime="/usr/bin/crun", tty=False, userns=True, netns="host", binds=(), layers=1,
                  mode=0o755, read_only=False, exec_prefix=(), config=None, **conf):
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp"))
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix=RUN, dir="/tmp"))
         self.root.chmod(mode)
         self.id = self.root.name
         self.runtime = runtime
@@ -279,8 +284,11 @@ def read_all(sock):
 def read_until(sock, text):
     got = b""
     while text not in got:
-        part = sock.recv(1 << 16)
-        assert part, f"the stream ended before {text!r}: {got!r}"
+        try:
+            part = sock.recv(1 << 16)
+        except TimeoutError:
+            part = b""
+        assert part, f"the stream ended or stalled before {text!r}: {got!r}"
         got += part
     return got
 
