@@ -1,0 +1,46 @@
+// What Docker's API has no word for, under /berth/v1/.
+//
+//   GET  /berth/v1/doctor             {"checks": [{"name", "status", "detail", "fix"}]}
+//   POST /berth/v1/images/bootstrap   {"Reference": "debian:bookworm", "Suite", "Packages", "Mirror"}: an image from
+//                                     Debian packages; progress as for a pull
+#include "docker/api.h"
+#include "docker/fields.h"
+#include "docker/progress_stream.h"
+#include "oci/reference.h"
+
+namespace berth::docker {
+
+namespace {
+
+using async::Task;
+using http::Exchange;
+
+Task<Result<void>> doctor(Api& api, Exchange& exchange) {
+  co_return co_await exchange.respond_json(200, json::encode(api.engine.preflight()));
+}
+
+Task<Result<void>> bootstrap(Api& api, Exchange& exchange) {
+  CO_TRY(json::Value body, co_await exchange.read_json());
+  Fields fields(body, "");
+  image::BootstrapRequest request;
+  std::string reference = fields.take<std::string>("Reference");
+  request.suite = fields.take<std::string>("Suite");
+  request.packages = fields.take<std::vector<std::string>>("Packages");
+  request.mirror = fields.take<std::string>("Mirror");
+  CO_TRY_OK(fields.finish());
+  CO_TRY(request.reference, oci::Reference::parse(reference));
+  ProgressStream progress(exchange);
+  auto made = co_await api.images().bootstrap(std::move(request), progress.sink());
+  Result<void> result;
+  if (!made) result = std::unexpected(std::move(made).error());
+  co_return co_await progress.finish(std::move(result));
+}
+
+}  // namespace
+
+void add_berth_routes(http::Router& router, Api& api) {
+  add_route(router, api, "GET /berth/v1/doctor", doctor);
+  add_route(router, api, "POST /berth/v1/images/bootstrap", bootstrap, {.on_gone = http::OnGone::cancel});
+}
+
+}  // namespace berth::docker

@@ -1,0 +1,152 @@
+// Containers: create, inspect, and what changes their state.
+#include "base/text.h"
+#include "docker/api.h"
+#include "docker/create_request.h"
+#include "docker/fields.h"
+#include "docker/inspect.h"
+#include "docker/policy.h"
+#include "docker/sizes.h"
+
+namespace berth::docker {
+
+namespace {
+
+using async::Task;
+using http::Exchange;
+
+Task<Result<void>> create(Api& api, Exchange& exchange) {
+  CO_TRY(json::Value body, co_await exchange.read_json());
+  std::string name = exchange.request.query.get("name");
+  if (name.starts_with('/')) name.erase(0, 1);
+  CO_TRY(engine::CreateRequest request, decode_create_request(body, std::move(name)));
+  CO_TRY_OK(check_create(access_of(exchange), request.spec, api.volumes()));
+  CO_TRY(auto container, co_await api.engine.create(std::move(request)));
+  json::Object answer{{"Id", container->id()}, {"Warnings", json::Array{}}};
+  co_return co_await exchange.respond_json(201, std::move(answer));
+}
+
+Task<Result<void>> inspect(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  std::optional<ContainerSize> size;
+  if (exchange.request.query.truth("size")) {
+    CO_TRY(size, co_await measure(api, container));
+  }
+  co_return co_await exchange.respond_json(200, print_inspect(api, *container, size));
+}
+
+Task<Result<void>> start(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY_OK(co_await container->start());
+  co_return co_await exchange.respond_empty(204);
+}
+
+// The seconds of `t`; -1 waits for ever.
+Result<std::optional<int>> timeout_of(const Exchange& exchange) {
+  std::string text = exchange.request.query.get("t");
+  if (text.empty()) return std::optional<int>();
+  auto seconds = parse_number<int>(text);
+  if (!seconds) return fail(ErrorCode::invalid, "strconv.Atoi: parsing \"{}\": invalid syntax", text);
+  return seconds;
+}
+
+Task<Result<void>> stop(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY(auto timeout, timeout_of(exchange));
+  CO_TRY_OK(co_await container->stop(timeout, exchange.request.query.get("signal")));
+  co_return co_await exchange.respond_empty(204);
+}
+
+Task<Result<void>> restart(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY(auto timeout, timeout_of(exchange));
+  CO_TRY_OK(co_await container->restart(timeout, exchange.request.query.get("signal")));
+  co_return co_await exchange.respond_empty(204);
+}
+
+Task<Result<void>> kill(Api& api, Exchange& exchange) {
+  const std::string& name = exchange.request.param("id");
+  CO_TRY(auto container, annotate(find_container(api, exchange), "cannot kill container: {}", name));
+  CO_TRY_OK(co_await container->kill(exchange.request.query.get("signal", "SIGKILL"), name));
+  co_return co_await exchange.respond_empty(204);
+}
+
+Task<Result<void>> pause(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY_OK(co_await container->pause());
+  co_return co_await exchange.respond_empty(204);
+}
+
+Task<Result<void>> unpause(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY_OK(co_await container->unpause());
+  co_return co_await exchange.respond_empty(204);
+}
+
+Task<Result<void>> rename(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  std::string name = exchange.request.query.get("name");
+  if (name.starts_with('/')) name.erase(0, 1);
+  if (name.empty()) co_return fail(ErrorCode::invalid, "Neither old nor new names may be empty");
+  auto renamed = co_await api.engine.rename(container, name);
+  if (!renamed && renamed.error().code() == ErrorCode::conflict)
+    renamed = annotate(std::move(renamed), "Error when allocating new name");
+  CO_TRY_OK(std::move(renamed));
+  co_return co_await exchange.respond_empty(204);
+}
+
+Task<Result<void>> remove(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  const http::Query& query = exchange.request.query;
+  if (query.truth("link")) co_return fail(ErrorCode::invalid, "removing links is not supported by this engine");
+  engine::RemoveOptions options{.force = query.truth("force"), .remove_volumes = query.truth("v")};
+  CO_TRY_OK(co_await api.engine.remove(container, options));
+  co_return co_await exchange.respond_empty(204);
+}
+
+Result<engine::WaitCondition> condition_of(const Exchange& exchange) {
+  std::string text = exchange.request.query.get("condition");
+  if (text.empty() || text == "not-running") return engine::WaitCondition::not_running;
+  if (text == "next-exit") return engine::WaitCondition::next_exit;
+  if (text == "removed") return engine::WaitCondition::removed;
+  return fail(ErrorCode::invalid, "invalid condition: \"{}\"", text);
+}
+
+// The head of the answer goes out before the waiting begins: clients wait for it before they start the container.
+Task<Result<void>> wait(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY(auto condition, condition_of(exchange));
+  CO_TRY_OK(co_await exchange.start_stream(200, "application/json"));
+  auto result = co_await container->wait(condition);
+  json::Object answer{{"StatusCode", result ? result->exit_code : -1}};
+  std::string error = result ? result->error : result.error().text();
+  if (!error.empty()) answer["Error"] = json::Object{{"Message", error}};
+  std::string text = json::print(answer) + "\n";
+  CO_TRY_OK(co_await exchange.write(text));
+  co_return Result<void>();
+}
+
+Task<Result<void>> top(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY(auto table, co_await container->top(exchange.request.query.get("ps_args", "-ef")));
+  json::Object answer{{"Titles", json::encode(table.titles)}, {"Processes", json::encode(table.processes)}};
+  co_return co_await exchange.respond_json(200, std::move(answer));
+}
+
+}  // namespace
+
+void add_container_routes(http::Router& router, Api& api) {
+  add_route(router, api, "POST /containers/create", create);
+  add_route(router, api, "GET /containers/{id}/json", inspect);
+  add_route(router, api, "POST /containers/{id}/start", start);
+  add_route(router, api, "POST /containers/{id}/stop", stop);
+  add_route(router, api, "POST /containers/{id}/restart", restart);
+  add_route(router, api, "POST /containers/{id}/kill", kill);
+  add_route(router, api, "POST /containers/{id}/pause", pause);
+  add_route(router, api, "POST /containers/{id}/unpause", unpause);
+  add_route(router, api, "POST /containers/{id}/rename", rename);
+  add_route(router, api, "DELETE /containers/{id}", remove);
+  add_route(router, api, "POST /containers/{id}/wait", wait, {.on_gone = http::OnGone::cancel});
+  add_route(router, api, "GET /containers/{id}/top", top);
+}
+
+}  // namespace berth::docker

@@ -1,0 +1,204 @@
+#include "docker/detail/host_config.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "docker/fields.h"
+#include "network/spec.h"
+
+namespace berth::docker::detail {
+
+namespace {
+
+using engine::ContainerSpec;
+using Words = std::vector<std::string>;
+
+Result<void> decode_resources(Fields& host, engine::ResourceSpec& resources) {
+  resources.memory = host.take<std::int64_t>("Memory");
+  resources.memory_swap = host.take<std::int64_t>("MemorySwap");
+  resources.memory_reservation = host.take<std::int64_t>("MemoryReservation");
+  resources.nano_cpus = host.take<std::int64_t>("NanoCpus");
+  resources.cpu_shares = host.take<std::int64_t>("CpuShares");
+  resources.cpu_period = host.take<std::int64_t>("CpuPeriod");
+  resources.cpu_quota = host.take<std::int64_t>("CpuQuota");
+  resources.cpuset_cpus = host.take<std::string>("CpusetCpus");
+  resources.cpuset_mems = host.take<std::string>("CpusetMems");
+  resources.oom_kill_disable = host.take<bool>("OomKillDisable");
+  // -1 and 0 both say "no limit".
+  resources.pids_limit = std::max<std::int64_t>(host.take<std::int64_t>("PidsLimit"), 0);
+  for (const json::Value& value : host.take<std::vector<json::Value>>("Ulimits")) {
+    Fields ulimit(value, "HostConfig.Ulimits");
+    resources.ulimits.push_back(
+        {ulimit.take<std::string>("Name"), ulimit.take<std::int64_t>("Soft"), ulimit.take<std::int64_t>("Hard")});
+    TRY_OK(ulimit.finish());
+  }
+  // -1 is what the clients send for "not set".
+  if (auto swappiness = host.take<std::optional<std::int64_t>>("MemorySwappiness"); swappiness && *swappiness != -1)
+    return fail(ErrorCode::invalid, "HostConfig.MemorySwappiness is not supported by this engine");
+  return {};
+}
+
+Result<void> decode_security(Fields& host, ContainerSpec& spec) {
+  spec.privileged = host.take<bool>("Privileged");
+  spec.process.privileged = spec.privileged;
+  spec.cap_add = host.take_words("CapAdd").value_or(Words());
+  spec.cap_drop = host.take_words("CapDrop").value_or(Words());
+  spec.read_only_root = host.take<bool>("ReadonlyRootfs");
+  for (const std::string& option : host.take<Words>("SecurityOpt")) {
+    std::string text = option;
+    std::ranges::replace(text, ':', '=');
+    if (text == "no-new-privileges" || text == "no-new-privileges=true")
+      spec.no_new_privileges = true;
+    else if (text == "seccomp=unconfined")
+      spec.seccomp_unconfined = true;
+    // Neither AppArmor nor SELinux confines a container here, so there is nothing to switch off.
+    else if (text != "no-new-privileges=false" && text != "apparmor=unconfined" && text != "label=disable")
+      return fail(ErrorCode::invalid, "invalid --security-opt: \"{}\" is not supported by this engine", option);
+  }
+  // null asks for the defaults; a list, an empty one too, asks for other paths.
+  for (const char* key : {"MaskedPaths", "ReadonlyPaths"})
+    if (host.take_value(key) != nullptr)
+      return fail(ErrorCode::invalid, "HostConfig.{} is not supported by this engine", key);
+  return {};
+}
+
+Result<void> decode_namespaces(Fields& host, ContainerSpec& spec) {
+  spec.pid_mode = host.take<std::string>("PidMode");
+  spec.ipc_mode = host.take<std::string>("IpcMode");
+  spec.uts_mode = host.take<std::string>("UTSMode");
+  spec.userns_mode = host.take<std::string>("UsernsMode");
+  spec.cgroupns_mode = host.take<std::string>("CgroupnsMode");
+  // Docker's "shareable" differs from "private" only for containers that join it, which cannot be asked for here.
+  if (spec.ipc_mode == "shareable") spec.ipc_mode = "private";
+  std::string network = host.take<std::string>("NetworkMode");
+  spec.network = network.empty() || network == "default" ? network::kBridgeNetwork : network;
+  if (spec.network.starts_with("container:"))
+    return fail(ErrorCode::invalid, "HostConfig.NetworkMode {} is not supported by this engine", spec.network);
+  return {};
+}
+
+Result<void> decode_ports(const json::Value* bindings, ContainerSpec& spec) {
+  if (bindings == nullptr) return {};
+  if (!bindings->is_object()) return json::detail::wrong_type("HostConfig.PortBindings", "object");
+  for (const auto& member : bindings->get_object()) {
+    TRY(auto port, parse_port(std::string_view(member.key())));
+    std::string exposed = fmt::format("{}/{}", port.first, port.second);
+    if (std::ranges::find(spec.exposed_ports, exposed) == spec.exposed_ports.end())
+      spec.exposed_ports.push_back(exposed);
+    json::Value one = json::Array{json::Object{}};
+    const json::Value& list = member.value().is_null() ? one : member.value();
+    if (!list.is_array()) return json::detail::wrong_type("HostConfig.PortBindings", "array");
+    for (const json::Value& value : list.get_array()) {
+      Fields binding(value, "HostConfig.PortBindings");
+      engine::PortSpec published{binding.take<std::string>("HostIp"), 0, port.first, port.second};
+      std::string host_port = binding.take<std::string>("HostPort");
+      TRY_OK(binding.finish());
+      auto number = parse_number<std::uint16_t>(host_port.empty() ? "0" : host_port);
+      if (!number) return fail(ErrorCode::invalid, "invalid port specification: \"{}\"", host_port);
+      published.host_port = *number;
+      spec.ports.push_back(std::move(published));
+    }
+  }
+  return {};
+}
+
+Result<void> decode_log(const json::Value* value, ContainerSpec& spec) {
+  if (value == nullptr) return {};
+  Fields log(*value, "HostConfig.LogConfig");
+  std::string driver = log.take<std::string>("Type");
+  if (!driver.empty()) spec.log.driver = driver;
+  for (const auto& [key, text] : log.take<std::map<std::string, std::string>>("Config")) {
+    if (key == "max-size") {
+      TRY(spec.log.max_size, parse_bytes(text));
+    } else if (key == "max-file") {
+      auto files = parse_number<int>(text);
+      if (!files || *files < 1) return fail(ErrorCode::invalid, "invalid value for 'max-file': {}", text);
+      spec.log.max_files = *files;
+    } else {
+      return fail(ErrorCode::invalid, "unknown log opt '{}' for {} log driver", key, spec.log.driver);
+    }
+  }
+  return log.finish();
+}
+
+Result<void> decode_restart(const json::Value* value, ContainerSpec& spec) {
+  if (value == nullptr) return {};
+  Fields restart(*value, "HostConfig.RestartPolicy");
+  std::string name = restart.take<std::string>("Name");
+  if (!name.empty()) spec.restart.name = name;
+  spec.restart.maximum_retries = restart.take<int>("MaximumRetryCount");
+  return restart.finish();
+}
+
+Result<void> decode_devices(Fields& host, ContainerSpec& spec) {
+  for (const json::Value& value : host.take<std::vector<json::Value>>("Devices")) {
+    Fields device(value, "HostConfig.Devices");
+    engine::DeviceSpec wanted{device.take<std::string>("PathOnHost"), device.take<std::string>("PathInContainer"),
+                              device.take<std::string>("CgroupPermissions")};
+    TRY_OK(device.finish());
+    if (wanted.container_path.empty()) wanted.container_path = wanted.host_path;
+    if (wanted.permissions.empty()) wanted.permissions = "rwm";
+    spec.devices.push_back(std::move(wanted));
+  }
+  for (const json::Value& value : host.take<std::vector<json::Value>>("DeviceRequests")) {
+    Fields request(value, "HostConfig.DeviceRequests");
+    std::string sets;
+    for (const Words& set : request.take<std::vector<Words>>("Capabilities")) sets += "[" + join(set, " ") + "]";
+    return fail(ErrorCode::invalid, "could not select device driver \"{}\" with capabilities: [{}]",
+                request.take<std::string>("Driver"), sets);
+  }
+  return {};
+}
+
+Result<void> decode_tmpfs(Fields& host, ContainerSpec& spec) {
+  spec.tmpfs = host.take<std::map<std::string, std::string>>("Tmpfs");
+  for (const auto& [target, options] : spec.tmpfs)
+    if (!target.starts_with('/'))
+      return fail(ErrorCode::invalid, "invalid mount path: '{}' mount path must be absolute", target);
+  return {};
+}
+
+}  // namespace
+
+Result<std::pair<std::uint16_t, std::string>> parse_port(std::string_view text) {
+  auto [number, protocol] = split_once(text, '/');
+  auto port = parse_number<std::uint16_t>(number);
+  std::string lower = to_lower(protocol.value_or("tcp"));
+  if (!port || *port == 0 || (lower != "tcp" && lower != "udp"))
+    return fail(ErrorCode::invalid, "invalid port specification: \"{}\"", text);
+  return std::pair(*port, lower);
+}
+
+Result<void> decode_host_config(const json::Value& object, ContainerSpec& spec) {
+  Fields host(object, "HostConfig");
+  TRY_OK(decode_resources(host, spec.resources));
+  TRY_OK(decode_security(host, spec));
+  TRY_OK(decode_namespaces(host, spec));
+  TRY_OK(decode_ports(host.take_value("PortBindings"), spec));
+  TRY_OK(decode_log(host.take_value("LogConfig"), spec));
+  TRY_OK(decode_restart(host.take_value("RestartPolicy"), spec));
+  TRY_OK(decode_devices(host, spec));
+  TRY_OK(decode_tmpfs(host, spec));
+  TRY_OK(decode_binds(host.take<Words>("Binds"), spec));
+  if (const json::Value* mounts = host.take_value("Mounts")) TRY_OK(decode_mounts(*mounts, spec));
+  spec.publish_all = host.take<bool>("PublishAllPorts");
+  spec.auto_remove = host.take<bool>("AutoRemove");
+  spec.init = host.take<bool>("Init");
+  spec.runtime = host.take<std::string>("Runtime");
+  spec.extra_hosts = host.take<Words>("ExtraHosts");
+  spec.dns = host.take<Words>("Dns");
+  spec.dns_search = host.take<Words>("DnsSearch");
+  spec.dns_options = host.take<Words>("DnsOptions");
+  spec.process.groups = host.take<Words>("GroupAdd");
+  spec.sysctls = host.take<std::map<std::string, std::string>>("Sysctls");
+  spec.shm_size = host.take<std::int64_t>("ShmSize");
+  spec.oom_score_adj = host.take<int>("OomScoreAdj");
+  std::string isolation = host.take<std::string>("Isolation");
+  if (!isolation.empty() && isolation != "default")
+    return fail(ErrorCode::invalid, "invalid isolation ({}): linux only supports 'default'", isolation);
+  // The client's own matters: where it wrote the id, how large its terminal was.
+  host.drop({"ContainerIDFile", "ConsoleSize"});
+  return host.finish();
+}
+
+}  // namespace berth::docker::detail

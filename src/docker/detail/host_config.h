@@ -1,0 +1,18 @@
+// HostConfig and NetworkingConfig of a create request.
+#pragma once
+
+#include "base/json.h"
+#include "engine/spec.h"
+
+namespace berth::docker::detail {
+
+Result<void> decode_host_config(const json::Value& object, engine::ContainerSpec& spec);
+// Adds the mounts of Binds, Mounts and Tmpfs.
+Result<void> decode_binds(const std::vector<std::string>& binds, engine::ContainerSpec& spec);
+Result<void> decode_mounts(const json::Value& array, engine::ContainerSpec& spec);
+Result<void> decode_networking(const json::Value& object, engine::ContainerSpec& spec);
+
+// "80/tcp", "80" -> port and protocol.
+Result<std::pair<std::uint16_t, std::string>> parse_port(std::string_view text);
+
+}  // namespace berth::docker::detail
