@@ -11,7 +11,8 @@ namespace berth::network {
 Result<Ipv4> Ipv4::parse(std::string_view text) {
   in_addr address{};
   // inet_pton(3), unlike inet_aton, takes nothing but four decimal numbers.
-  if (text.size() >= INET_ADDRSTRLEN || ::inet_pton(AF_INET, std::string(text).c_str(), &address) != 1)
+  bool cut = text.find('\0') != std::string_view::npos;
+  if (cut || text.size() >= INET_ADDRSTRLEN || ::inet_pton(AF_INET, std::string(text).c_str(), &address) != 1)
     return fail(ErrorCode::invalid, "invalid IPv4 address: {}", text);
   return Ipv4(ntohl(address.s_addr));
 }

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <fstream>
 
-#include "network/detail/foreign_forward.h"
+#include "network/preflight.h"
 #include "sandbox.h"
 
 namespace berth::network::test {
@@ -316,6 +316,30 @@ TEST_F(Lifecycle, ARouteOfTheHostIsNotCovered) {
   shell("ip link add far type bridge && ip link set far up && ip route add 10.89.33.0/24 dev far");
   EXPECT_EQ(run(*loop, manager->create({.name = "one"}))->subnet.text(), "10.89.32.0/24");
   EXPECT_EQ(run(*loop, manager->create({.name = "two"}))->subnet.text(), "10.89.34.0/24");
+}
+
+TEST_F(Lifecycle, PreflightFindsNothingHereAndNamesAForeignFirewall) {
+  auto before = links();
+  auto fatal = [&] {
+    std::string text;
+    for (const Problem& problem : preflight(config))
+      if (problem.fatal) text += problem.what + "; " + problem.mend + "\n";
+    return text;
+  };
+  EXPECT_EQ(fatal(), "");
+  EXPECT_EQ(links(), before);
+  shell("nft 'add table inet strict; add chain inet strict gate { type filter hook forward priority 0; policy drop; }'");
+  std::string told;
+  for (const Problem& problem : preflight(config))
+    if (problem.what.find("strict gate") != std::string::npos) told = problem.mend;
+  ASSERT_FALSE(told.empty());
+  // What it advises helps.
+  auto a = make_netns();
+  attach("a", a, "bridge");
+  Responder on_outside(outside, "tcp", 80, "outside");
+  EXPECT_EQ(ask(a, "tcp", "198.51.100.2", 80), "");
+  shell(told);
+  EXPECT_EQ(ask(a, "tcp", "198.51.100.2", 80), "outside 198.51.100.1");
 }
 
 TEST_F(Lifecycle, ForwardingIsTurnedOnAndBackAgain) {
