@@ -29,13 +29,15 @@ class PollSet {
     return count_++;
   }
   short ready(int place) const { return place == kNone ? short{0} : entries_[place].revents; }
-  // ppoll(2) with mask as signal mask meanwhile; timeout in milliseconds, below 0 for none. False when a signal or the
-  // timeout ended it; then nothing is ready.
-  bool wait(int timeout_ms, const sigset_t& mask) {
+  enum class Woken { kReady, kSignal, kTimeout };
+  // ppoll(2) with mask as signal mask meanwhile; timeout in milliseconds, below 0 for none. Unless kReady, nothing is
+  // ready.
+  Woken wait(int timeout_ms, const sigset_t& mask) {
     const timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L};
-    if (ppoll(entries_, static_cast<nfds_t>(count_), timeout_ms < 0 ? nullptr : &timeout, &mask) > 0) return true;
+    const int count = ppoll(entries_, static_cast<nfds_t>(count_), timeout_ms < 0 ? nullptr : &timeout, &mask);
+    if (count > 0) return Woken::kReady;
     for (int i = 0; i < count_; ++i) entries_[i].revents = 0;
-    return false;
+    return count == 0 ? Woken::kTimeout : Woken::kSignal;
   }
 
  private:

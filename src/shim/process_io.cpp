@@ -55,16 +55,23 @@ Result<> ProcessIo::make_pipes(bool input, bool output, std::uint32_t owner, Chi
   return {};
 }
 
+Result<> ProcessIo::make_runtime_ends(ChildEnds& ends) {
+  SHIM_TRY(open_null(ends.fds[0]));
+  SHIM_TRY(open_null(ends.fds[1]));
+  SHIM_TRY(make_pipe(0, complaint_, ends.fds[2]));
+  set_nonblocking(complaint_);
+  return {};
+}
+
 Buffer ProcessIo::take_complaint() {
   constexpr std::size_t kMost = 4 << 10;
-  const ssize_t got = read(outputs_[1].get(), scratch::data, kMost);
+  const Fd& from = complaint_.valid() ? complaint_ : outputs_[1];
+  const ssize_t got = read(from.get(), scratch::data, kMost);
   return concat(std::string_view(scratch::data, got > 0 ? static_cast<std::size_t>(got) : 0));
 }
 
 void ProcessIo::use_terminal(Fd master) {
   terminal_ = true;
-  input_.close();
-  outputs_[1].close();
   outputs_[0] = std::move(master);
   set_nonblocking(outputs_[0]);
   // While any process has the terminal open its master does not hang up. A system's init opens and closes its console
@@ -96,6 +103,7 @@ bool ProcessIo::is_blocked(Output output) const {
 }
 
 void ProcessIo::add_interest(PollSet& set, bool live) {
+  if (live) complaint_.close();
   for (int i = 0; i < kOutputs; ++i) {
     const bool wanted = live && outputs_[i].valid() && !is_blocked(static_cast<Output>(i));
     output_places_[i] = wanted ? set.add(outputs_[i].get(), POLLIN) : PollSet::kNone;

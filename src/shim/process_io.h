@@ -27,9 +27,11 @@ class ProcessIo {
   // Makes pipes for a process without a terminal; owner (uid and gid) may open them anew, as /dev/stdout does.
   // Without input, or when nobody will ever see the output, the end is /dev/null.
   Result<> make_pipes(bool input, bool output, std::uint32_t owner, ChildEnds& ends);
+  // For a process with a terminal: what its runtime gets as standard streams, which only its complaints go through.
+  Result<> make_runtime_ends(ChildEnds& ends);
   // What has been written to stderr so far, at most a few KiB: the complaint of a runtime that failed.
   Buffer take_complaint();
-  // The process has a terminal, and this is its master, in place of all pipes.
+  // The process has a terminal, and this is its master.
   void use_terminal(Fd master);
 
   void add_stream(Fd socket, const StreamWishes& wishes) { streams_.add(new Stream(std::move(socket), wishes)); }
@@ -67,6 +69,7 @@ class ProcessIo {
   Fd input_;
   Fd outputs_[kOutputs];  // a terminal's master is the first
   Fd held_slave_;
+  Fd complaint_;  // stays open as long as the runtime runs, which would die of writing into a closed pipe
   Buffer input_rest_;
   bool close_input_asked_ = false;
   int input_place_ = PollSet::kNone;

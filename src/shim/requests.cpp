@@ -170,7 +170,8 @@ Result<> Shim::start_exec(const Request& request, Exec& exec) {
     }
   } else {
     const StreamWishes wishes = wishes_of(request.message, tty);
-    SHIM_TRY(exec.io.make_pipes(wishes.input && !tty, tty || fds.count > 0, conf_.userns_base, ends));
+    SHIM_TRY(tty ? exec.io.make_runtime_ends(ends)
+                 : exec.io.make_pipes(wishes.input, fds.count > 0, conf_.userns_base, ends));
     if (fds.count > 0) exec.io.add_stream(std::move(fds.fds[0]), wishes);
   }
   const Buffer stem = concat(conf_.bundle, "/exec-", exec.id);

@@ -80,7 +80,7 @@ void Shim::take_turn(const sigset_t& waiting) {
   control_.add_interest(set_);
   add_interest(container_);
   for (Exec& exec : execs_) add_interest(exec);
-  if (set_.wait(timeout(), waiting)) {
+  if (set_.wait(timeout(), waiting) != PollSet::Woken::kTimeout) {
     untidy_ = true;
   } else if (std::exchange(untidy_, false)) {
     scratch::release();

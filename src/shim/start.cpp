@@ -33,7 +33,8 @@ Result<> Shim::try_launch() {
   if (conf_.log) SHIM_TRY(log_.open(concat(conf_.log_path), conf_.log_max_size, conf_.log_max_files));
   container_.io.configure(conf_.log ? &log_ : nullptr, conf_.stdin_once);
   ProcessIo::ChildEnds ends;
-  SHIM_TRY(container_.io.make_pipes(conf_.open_stdin && !conf_.tty, true, conf_.userns_base, ends));
+  SHIM_TRY(conf_.tty ? container_.io.make_runtime_ends(ends)
+                     : container_.io.make_pipes(conf_.open_stdin, true, conf_.userns_base, ends));
   Call call{.pid_file = concat(conf_.pid_file), .log_file = concat(conf_.bundle, "/runtime.log"), .tty = conf_.tty};
   call.number = ++calls_;
   return container_.call.start(conf_, std::move(call), ends);

@@ -10,7 +10,7 @@
 namespace berth::shim {
 
 Stream::~Stream() {
-  shutdown(socket_.get(), SHUT_WR);
+  shutdown(socket_.get(), SHUT_RDWR);
   while (recv(socket_.get(), scratch::data, sizeof scratch::data, MSG_DONTWAIT) > 0) {
   }
 }

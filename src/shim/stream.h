@@ -19,7 +19,7 @@ struct StreamWishes {
 
 class Stream {
  public:
-  // socket is a stream socket; its file flags are left as they are.
+  // socket is a unix stream socket; its file flags are left as they are.
   Stream(Fd socket, const StreamWishes& wishes) : socket_(std::move(socket)), wishes_(wishes) {}
   // Takes what the peer has still sent and nobody wants: a close with unread bytes would reach the peer as a reset,
   // before the last of the output.
