@@ -275,7 +275,6 @@ async::Task<> Store::close() {
   State& state = *state_;
   state.stopping->store(true);
   for (auto& [key, job] : state.pulls) job->stop->store(true);
-  state.tasks.cancel();
   co_await state.tasks.join();
   while (state.operations > 0) co_await state.operation_ended.wait();
 }

@@ -79,9 +79,9 @@ Unpacking::~Unpacking() {
 
 Result<void> Unpacking::write(std::string_view bytes) {
   auto written = sys::write_all(input_.get(), bytes);
-  if (!written && written.error().errno_value() == EPIPE)
-    return fail(ErrorCode::cancelled, "berth-unpack has given up");
-  return written;
+  if (written || written.error().errno_value() != EPIPE) return written;
+  given_up_ = true;
+  return fail(ErrorCode::cancelled, "berth-unpack has given up");
 }
 
 Result<StagedLayer> Unpacking::finish() {

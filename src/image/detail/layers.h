@@ -53,10 +53,12 @@ class Unpacking : public fs::Sink {
 
   // A child that has given up makes this fail with `cancelled`; finish() then tells its reason.
   Result<void> write(std::string_view bytes) override;
+  bool has_given_up() const { return given_up_; }
   Result<StagedLayer> finish();
 
  private:
   Unpacking() = default;
+  bool given_up_ = false;
   std::string directory_;
   sys::Process child_;
   sys::UniqueFd input_;

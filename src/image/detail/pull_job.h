@@ -25,6 +25,8 @@ class PullJob {
   void finish(Result<PullResult> result);
   bool finished() const { return result_.has_value(); }
 
+  // Until the job is done, however; also returns when the calling task is cancelled.
+  async::Task<> ended() { co_await done_.wait(); }
   // Joins until the job is done or the calling task is cancelled; the last one that leaves early stops the work.
   async::Task<Result<PullResult>> wait(Progress progress);
 
