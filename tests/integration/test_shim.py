@@ -757,6 +757,22 @@ def test_the_layers_are_stacked_and_the_upper_directory_is_kept(shim):
     assert stat.S_ISCHR(os.lstat(upper / "etc/layer1").st_mode)
 
 
+def test_an_upper_directory_serves_again(shim):
+    first = shim(sh("echo 1 > /kept; sleep 100"))
+    first.start()
+    eventually(lambda: (first.root / "upper/diff/kept").exists(), 10, "the file is written")
+    first.process.kill()
+    first.process.wait()
+    # As the engine does when a shim is lost.
+    subprocess.run([first.runtime, "--root", first.root / "runtime", "kill", first.id, "KILL"], check=True)
+    pid = (first.root / "pid").read_text().strip()
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"), 10, "the container is gone")
+    for expected in ("1\n", "1\n2\n"):
+        again = shim(sh("cat /kept; echo 2 >> /kept"), upper_dir=first.root / "upper")
+        assert again.run()["code"] == "0"
+        assert again.log_text() == expected
+
+
 def test_many_layers(shim):
     s = shim(sh("cat /etc/layer0 /etc/layer126"), layers=127)
     s.run()
