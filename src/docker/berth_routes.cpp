@@ -1,7 +1,7 @@
 // What Docker's API has no word for, under /berth/v1/.
 //
 //   GET  /berth/v1/doctor             {"checks": [{"name", "status", "detail", "fix"}]}
-//   POST /berth/v1/images/bootstrap   {"Reference": "debian:bookworm", "Suite", "Packages", "Mirror"}: an image from
+//   POST /berth/v1/images/bootstrap   {"reference": "debian:bookworm", "suite", "packages", "mirror"}: an image from
 //                                     Debian packages; progress as for a pull
 #include "docker/api.h"
 #include "docker/fields.h"
@@ -23,10 +23,10 @@ Task<Result<void>> bootstrap(Api& api, Exchange& exchange) {
   CO_TRY(json::Value body, co_await exchange.read_json());
   Fields fields(body, "");
   image::BootstrapRequest request;
-  std::string reference = fields.take<std::string>("Reference");
-  request.suite = fields.take<std::string>("Suite");
-  request.packages = fields.take<std::vector<std::string>>("Packages");
-  request.mirror = fields.take<std::string>("Mirror");
+  std::string reference = fields.take<std::string>("reference");
+  request.suite = fields.take<std::string>("suite");
+  request.packages = fields.take<std::vector<std::string>>("packages");
+  request.mirror = fields.take<std::string>("mirror");
   CO_TRY_OK(fields.finish());
   CO_TRY(request.reference, oci::Reference::parse(reference));
   ProgressStream progress(exchange);

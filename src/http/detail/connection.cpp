@@ -108,6 +108,7 @@ async::Task<Result<void>> Connection::dispatch(Exchange& exchange) {
   CO_TRY_OK(server_.router_.admit(exchange));
   on_gone_ = route->options.on_gone;
   parser_->set_body_limit(route->options.body_limit);
+  handling_ = true;
   if (parser_->done()) start_watching();
   co_return co_await call(*route, exchange);
 }
@@ -215,10 +216,11 @@ async::Task<Result<void>> Connection::send(std::string bytes) {
 }
 
 void Connection::start_watching() {
-  if (watching_.size() == 0 && !gone_.is_set() && !hijacked_) watching_.spawn("http watch", watch());
+  if (handling_ && watching_.size() == 0 && !gone_.is_set()) watching_.spawn("http watch", watch());
 }
 
 async::Task<> Connection::stop_watching() {
+  handling_ = false;
   watching_.cancel();
   co_await watching_.join();
 }

@@ -45,6 +45,7 @@ class Connection {
   async::Task<Result<std::size_t>> fill();
   async::Task<Result<std::size_t>> read_body_some(std::span<char> buffer);
   async::Task<Result<void>> send(std::string bytes);
+  // Watches from now on, if a handler runs. Watching reads from the socket: nobody else may until it has stopped.
   void start_watching();
   async::Task<> stop_watching();
 
@@ -58,6 +59,7 @@ class Connection {
   std::size_t body_read_ = 0;  // how much of body_ has been read
   bool expects_continue_ = false;
   bool body_too_large_ = false;
+  bool handling_ = false;
   bool hijacked_ = false;
   bool aborted_ = false;
   OnGone on_gone_ = OnGone::finish;

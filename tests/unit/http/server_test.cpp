@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "http/async_client.h"
+#include "sys/file.h"
 #include "sys/unix_socket.h"
 
 namespace berth::http {
@@ -237,6 +238,27 @@ TEST_F(ServerTest, ServesPipelinedRequestsInOrder) {
   ASSERT_NE(third, std::string::npos);
   EXPECT_LT(first, second);
   EXPECT_LT(second, third);
+}
+
+TEST_F(ServerTest, KeepsOneConnectionForManyLargeBodies) {
+  start();
+  auto fd = raw();
+  std::string body(200'000, 'q');
+  std::string request = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + body;
+  for (int round = 0; round < 20; ++round) {
+    std::thread sender([&] { EXPECT_TRUE(sys::write_all(fd.get(), request)); });
+    std::string answer;
+    std::array<char, 8192> buffer;
+    while (answer.size() < body.size() || !answer.ends_with(body)) {
+      ssize_t got = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
+      ASSERT_GT(got, 0);
+      answer.append(buffer.data(), static_cast<std::size_t>(got));
+      if (answer.size() > body.size() + 1000) break;
+    }
+    sender.join();
+    ASSERT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << round;
+    ASSERT_TRUE(answer.ends_with(body)) << round;
+  }
 }
 
 TEST_F(ServerTest, UnwantedBodyDoesNotBecomeARequest) {
