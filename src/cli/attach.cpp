@@ -1,4 +1,6 @@
 // attach, and start with -a or -i: join a container that is there.
+#include "cli/attach.h"
+
 #include "cli/attach_session.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -46,18 +48,6 @@ Result<int> attach(Context& context, const AttachOptions& options, const Words& 
   return session.run();
 }
 
-struct StartOptions {
-  bool attach = false, interactive = false;
-  std::string detach_keys = std::string(kDefaultDetachKeys);
-};
-
-void declare_start(Flags& flags, StartOptions& options) {
-  flags.add("attach,a", options.attach, "Stay attached to its output, and pass signals on");
-  flags.add("interactive,i", options.interactive, "Pass stdin on");
-  flags.add("detach-keys", options.detach_keys, "The keys that leave the container without ending it")
-      .defaults_to("ctrl-p,ctrl-q");
-}
-
 Result<int> start_attached(const EngineClient& engine, const StartOptions& options, const std::string& name) {
   TRY(json::Value container, engine.get(fmt::format("/containers/{}/json", escape_path(name))));
   bool tty = config_flag(container, "Tty");
@@ -76,7 +66,16 @@ Result<int> start_attached(const EngineClient& engine, const StartOptions& optio
   return session.run();
 }
 
-Result<int> start(Context& context, const StartOptions& options, const Words& words) {
+}  // namespace
+
+void declare_start(Flags& flags, StartOptions& options) {
+  flags.add("attach,a", options.attach, "Stay attached to its output, and pass signals on");
+  flags.add("interactive,i", options.interactive, "Pass stdin on");
+  flags.add("detach-keys", options.detach_keys, "The keys that leave the container without ending it")
+      .defaults_to("ctrl-p,ctrl-q");
+}
+
+Result<int> start_containers(Context& context, const StartOptions& options, const Words& words) {
   TRY(auto engine, context.engine());
   if (options.attach || options.interactive) {
     if (words.size() > 1) return fail(ErrorCode::invalid, "you cannot start and attach multiple containers at once");
@@ -93,8 +92,6 @@ Result<int> start(Context& context, const StartOptions& options, const Words& wo
   return code;
 }
 
-}  // namespace
-
 constexpr Command kAttach = command<declare_attach, attach>({
     .usage = "[OPTIONS] CONTAINER",
     .summary = "Attach local standard input, output, and error streams to a running container",
@@ -103,7 +100,7 @@ constexpr Command kAttach = command<declare_attach, attach>({
     .aliases = "container attach, attach",
 });
 
-constexpr Command kStart = command<declare_start, start>({
+constexpr Command kStart = command<declare_start, start_containers>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "Start one or more stopped containers",
     .arity = kSomeWords,

@@ -173,7 +173,10 @@ int run_command_line(Context& context, std::span<const std::string> arguments) {
   auto words = flags.parse(arguments);
   if (!words) return report_flag_error(context, kTop, words.error());
   context.host = options.host;
-  if (options.version) words = Words{"--version"};
+  if (options.version) {
+    (void)print_out(fmt::format("{} version {}\n", context.as_docker ? "Docker" : "berth", context.version));
+    return 0;
+  }
   if (flags.help_wanted() || words->empty() || (words->size() == 1 && words->front() == "help")) {
     print_top_help(context, flags);
     return 0;

@@ -22,12 +22,14 @@ using Words = std::vector<std::string>;
 // The name that the command was called by and what the flags before the verb say. One per process, made by main.
 class Context {
  public:
-  Context(std::string program, bool as_docker) : program(std::move(program)), as_docker(as_docker) {}
+  Context(bool docker, std::string_view version_)
+      : program(docker ? "docker" : "berth"), version(version_), as_docker(docker) {}
 
   const std::string program;  // "berth" or "docker"
-  const bool as_docker;       // Docker's name wants Docker's words where Berth has better ones
-  std::string host;           // of -H; empty: from the environment
-  std::string path;           // "berth container ls", as typed
+  const std::string version;
+  const bool as_docker;  // Docker's name wants Docker's words where Berth has better ones
+  std::string host;      // of -H; empty: from the environment
+  std::string path;      // "berth container ls", as typed
 
   // Where the engine listens: -H, BERTH_HOST, DOCKER_HOST, then /run/berth/engine.sock (as docker only DOCKER_HOST and
   // /var/run/docker.sock).

@@ -5,6 +5,90 @@ namespace berth::cli {
 
 namespace {
 
+constexpr CommandEntry kContainerCommands[] = {
+    {"attach", &kAttach},
+    {"cp", &kCopy},
+    {"create", &kCreate},
+    {"exec", &kExec},
+    {"inspect", &kInspectContainer},
+    {"kill", &kKill},
+    {"logs", &kLogs},
+    {"ls", &kPs},
+    {"list", &kPs, Group::hidden},
+    {"ps", &kPs, Group::hidden},
+    {"pause", &kPause},
+    {"port", &kPort},
+    {"prune", &kPruneContainers},
+    {"rename", &kRename},
+    {"restart", &kRestart},
+    {"rm", &kRemove},
+    {"remove", &kRemove, Group::hidden},
+    {"run", &kRun},
+    {"start", &kStart},
+    {"stats", &kStats},
+    {"stop", &kStop},
+    {"top", &kTop},
+    {"unpause", &kUnpause},
+    {"wait", &kWait},
+};
+
+constexpr CommandEntry kImageCommands[] = {
+    {"bootstrap", &kBootstrap},
+    {"history", &kHistory},
+    {"import", &kImport},
+    {"inspect", &kInspectImage},
+    {"load", &kLoad},
+    {"ls", &kImages},
+    {"list", &kImages, Group::hidden},
+    {"prune", &kPruneImages},
+    {"pull", &kPull},
+    {"push", &kPush},
+    {"rm", &kRemoveImage},
+    {"remove", &kRemoveImage, Group::hidden},
+    {"save", &kSave},
+    {"tag", &kTag},
+};
+
+constexpr CommandEntry kNetworkCommands[] = {
+    {"connect", &kNetworkConnect}, {"create", &kNetworkCreate}, {"disconnect", &kNetworkDisconnect},
+    {"inspect", &kNetworkInspect}, {"ls", &kNetworkList},       {"list", &kNetworkList, Group::hidden},
+    {"prune", &kPruneNetworks},    {"rm", &kNetworkRemove},     {"remove", &kNetworkRemove, Group::hidden},
+};
+
+constexpr CommandEntry kVolumeCommands[] = {
+    {"create", &kVolumeCreate},
+    {"inspect", &kVolumeInspect},
+    {"ls", &kVolumeList},
+    {"list", &kVolumeList, Group::hidden},
+    {"prune", &kPruneVolumes},
+    {"rm", &kVolumeRemove},
+    {"remove", &kVolumeRemove, Group::hidden},
+};
+
+constexpr CommandEntry kSystemCommands[] = {{"events", &kEvents}, {"info", &kInfo}};
+
+constexpr CommandEntry kWorkspaceCommands[] = {
+    {"ls", &kWorkspaceList},
+    {"list", &kWorkspaceList, Group::hidden},
+    {"rm", &kWorkspaceRemove},
+    {"remove", &kWorkspaceRemove, Group::hidden},
+    {"ssh", &kSsh},
+    {"start", &kWorkspaceStart},
+    {"stop", &kWorkspaceStop},
+    {"up", &kUp},
+};
+
+constexpr Command family(std::string_view summary, std::span<const CommandEntry> children) {
+  return {.usage = "", .summary = summary, .arity = kAnyWords, .children = children};
+}
+
+constexpr Command kContainerFamily = family("Manage containers", kContainerCommands);
+constexpr Command kImageFamily = family("Manage images", kImageCommands);
+constexpr Command kNetworkFamily = family("Manage networks", kNetworkCommands);
+constexpr Command kVolumeFamily = family("Manage volumes", kVolumeCommands);
+constexpr Command kSystemFamily = family("Manage the engine", kSystemCommands);
+constexpr Command kWorkspaceFamily = family("Manage workspaces", kWorkspaceCommands);
+
 constexpr CommandEntry kTopCommands[] = {
     {"run", &kRun, Group::common},
     {"exec", &kExec, Group::common},
@@ -14,23 +98,49 @@ constexpr CommandEntry kTopCommands[] = {
     {"images", &kImages, Group::common},
     {"login", &kLogin, Group::common},
     {"logout", &kLogout, Group::common},
+    {"version", &kVersion, Group::common},
+    {"info", &kInfo, Group::common},
+
+    {"up", &kUp, Group::workspaces},
+    {"ls", &kWorkspaceList, Group::workspaces},
+    {"ssh", &kSsh, Group::workspaces},
+    {"start", &kStartAny, Group::workspaces},
+    {"stop", &kStopAny, Group::workspaces},
+    {"rm", &kRemoveAny, Group::workspaces},
+
+    {"container", &kContainerFamily, Group::management},
+    {"image", &kImageFamily, Group::management},
+    {"network", &kNetworkFamily, Group::management},
+    {"system", &kSystemFamily, Group::management},
+    {"volume", &kVolumeFamily, Group::management},
+    {"workspace", &kWorkspaceFamily, Group::management},
 
     {"attach", &kAttach, Group::containers},
+    {"cp", &kCopy, Group::containers},
     {"create", &kCreate, Group::containers},
+    {"inspect", &kInspect, Group::containers},
     {"kill", &kKill, Group::containers},
     {"logs", &kLogs, Group::containers},
     {"pause", &kPause, Group::containers},
+    {"port", &kPort, Group::containers},
     {"rename", &kRename, Group::containers},
     {"restart", &kRestart, Group::containers},
-    {"rm", &kRemove, Group::containers},
-    {"start", &kStart, Group::containers},
-    {"stop", &kStop, Group::containers},
+    {"stats", &kStats, Group::containers},
+    {"top", &kTop, Group::containers},
     {"unpause", &kUnpause, Group::containers},
     {"wait", &kWait, Group::containers},
 
     {"history", &kHistory, Group::images},
+    {"import", &kImport, Group::images},
+    {"load", &kLoad, Group::images},
     {"rmi", &kRemoveImage, Group::images},
+    {"save", &kSave, Group::images},
     {"tag", &kTag, Group::images},
+
+    {"doctor", &kDoctor, Group::system},
+    {"engine", &kEngine, Group::system},
+    {"events", &kEvents, Group::system},
+    {"portal", &kPortal, Group::system},
 };
 
 }  // namespace

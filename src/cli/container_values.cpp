@@ -83,7 +83,7 @@ Result<void> take_mount_option(MountParts& parts, std::string_view field, std::s
     if (!mode) return fail(ErrorCode::invalid, "invalid value for {}: {}", key, value);
     parts.tmpfs["Mode"] = *mode;
   } else {
-    return fail(ErrorCode::invalid, "unknown option '{}' in '{}'", key, field);
+    return fail(ErrorCode::invalid, "unexpected key '{}' in '{}'", key, field);
   }
   return {};
 }

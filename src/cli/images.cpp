@@ -79,7 +79,7 @@ json::Object image_row(const json::Value& image, const NamedImage& name, bool no
           {"CreatedAt", local_time(created)},
           {"Size", size},
           {"Containers", count("Containers")},
-          {"VirtualSize", size},
+          {"VirtualSize", human_size(static_cast<double>(json::int_or(image, "Size")))},
           {"SharedSize", shared < 0 ? "N/A" : short_size(static_cast<double>(shared))},
           {"UniqueSize", "N/A"}};
 }

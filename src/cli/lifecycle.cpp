@@ -1,4 +1,6 @@
 // What is done to containers by name: stop, restart, kill, wait, pause, unpause, rename, rm.
+#include "cli/lifecycle.h"
+
 #include "cli/output.h"
 #include "cli/verbs.h"
 
@@ -6,32 +8,11 @@ namespace berth::cli {
 
 namespace {
 
-struct StopOptions {
-  std::string signal;
-  std::optional<std::int64_t> seconds;
-};
-
-void declare_stop(Flags& flags, StopOptions& options) {
-  flags.add("signal,s", options.signal, "The signal to send");
-  flags.add("timeout,t", options.seconds, "Seconds to wait before it is killed; -1: for ever");
-  flags.add("time", options.seconds, "The same as --timeout");
-}
-
 struct KillOptions {
   std::string signal;
 };
 
 void declare_kill(Flags& flags, KillOptions& options) { flags.add("signal,s", options.signal, "The signal to send"); }
-
-struct RemoveOptions {
-  bool force = false, link = false, volumes = false;
-};
-
-void declare_remove(Flags& flags, RemoveOptions& options) {
-  flags.add("force,f", options.force, "Kill it first if it runs");
-  flags.add("link,l", options.link, "Remove the link of that name, not the container");
-  flags.add("volumes,v", options.volumes, "Remove its unnamed volumes too");
-}
 
 // POST /containers/NAME/ACTION for each name.
 Result<int> act_on_each(Context& context, const Words& names, const std::string& action) {
@@ -47,7 +28,8 @@ std::string stop_query(const StopOptions& options) {
 }
 
 Result<int> stop(Context& context, const StopOptions& options, const Words& words) {
-  return act_on_each(context, words, "stop" + stop_query(options));
+  TRY(auto engine, context.engine());
+  return for_each_name(words, [&](const std::string& name) { return stop_container(engine, name, options); });
 }
 
 Result<int> restart(Context& context, const StopOptions& options, const Words& words) {
@@ -87,21 +69,41 @@ Result<int> rename_container(Context& context, const NoOptions&, const Words& wo
 
 Result<int> remove(Context& context, const RemoveOptions& options, const Words& words) {
   TRY(auto engine, context.engine());
-  auto flag = [](bool wanted) { return std::string(wanted ? "1" : ""); };
-  std::string how = query({{"force", flag(options.force)}, {"link", flag(options.link)}, {"v", flag(options.volumes)}});
-  return for_each_name(words, [&](const std::string& name) -> Result<std::string> {
-    auto removed = engine.remove(fmt::format("/containers/{}{}", escape_path(name), how));
-    // With --force the aim is that it is not there.
-    if (!removed && options.force && removed.error().code() == ErrorCode::not_found) {
-      print_error(removed.error().text() + "\n");
-      return "";
-    }
-    if (!removed) return std::unexpected(std::move(removed).error());
-    return name;
-  });
+  return for_each_name(words, [&](const std::string& name) { return remove_container(engine, name, options); });
 }
 
 }  // namespace
+
+void declare_stop(Flags& flags, StopOptions& options) {
+  flags.add("signal,s", options.signal, "The signal to send");
+  flags.add("timeout,t", options.seconds, "Seconds to wait before it is killed; -1: for ever");
+  flags.add("time", options.seconds, "The same as --timeout");
+}
+
+void declare_remove(Flags& flags, RemoveOptions& options) {
+  flags.add("force,f", options.force, "Kill it first if it runs");
+  flags.add("link,l", options.link, "Remove the link of that name, not the container");
+  flags.add("volumes,v", options.volumes, "Remove its unnamed volumes too");
+}
+
+Result<std::string> stop_container(const EngineClient& engine, const std::string& name, const StopOptions& options) {
+  TRY_OK(engine.post(fmt::format("/containers/{}/stop{}", escape_path(name), stop_query(options))));
+  return name;
+}
+
+Result<std::string> remove_container(const EngineClient& engine, const std::string& name,
+                                     const RemoveOptions& options) {
+  auto flag = [](bool wanted) { return std::string(wanted ? "1" : ""); };
+  std::string how = query({{"force", flag(options.force)}, {"link", flag(options.link)}, {"v", flag(options.volumes)}});
+  auto removed = engine.remove(fmt::format("/containers/{}{}", escape_path(name), how));
+  // With --force the aim is that it is not there.
+  if (!removed && options.force && removed.error().code() == ErrorCode::not_found) {
+    print_error(removed.error().text() + "\n");
+    return "";
+  }
+  if (!removed) return std::unexpected(std::move(removed).error());
+  return name;
+}
 
 constexpr Command kStop = command<declare_stop, stop>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",

@@ -66,6 +66,23 @@ void append_pretty(std::string& out, const json::Value& value, std::size_t depth
   }
 }
 
+// A row as Go's encoder prints it: members sorted, and <, > and & escaped, since a page may show it.
+std::string print_row(const json::Object& row) {
+  std::vector<std::string_view> keys;
+  for (const auto& item : row) keys.push_back(item.key());
+  std::ranges::sort(keys);
+  json::Object sorted;
+  for (std::string_view key : keys) sorted[key] = row.at(key);
+  std::string text;
+  for (char c : json::print(sorted)) {
+    if (c == '<' || c == '>' || c == '&')
+      text += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      text += c;
+  }
+  return text;
+}
+
 // {{.Label "com.example.some-key"}} in a header: "some key".
 std::string label_header(std::string_view label) {
   std::string header(label.substr(label.rfind('.') + 1));
@@ -111,22 +128,13 @@ Listing::Listing(std::string_view type_name, std::string_view default_format, st
 
 void Listing::add(json::Object row, json::Value labels) { rows_.push_back({std::move(row), std::move(labels)}); }
 
-Result<std::string> Listing::render_json() const {
-  std::string text;
-  for (const Row& row : rows_) {
-    std::vector<std::string_view> keys;
-    for (const auto& item : row.fields) keys.push_back(item.key());
-    std::ranges::sort(keys);
-    json::Object sorted;
-    for (std::string_view key : keys) sorted[key] = row.fields.at(key);
-    text += json::print(sorted) + "\n";
-  }
-  return text;
-}
-
 Result<std::string> Listing::render(const ListOptions& options) const {
   TRY_OK(check_output(options));
-  if (wants_json(options)) return render_json();
+  std::string text;
+  if (wants_json(options)) {
+    for (const Row& row : rows_) text += print_row(row.fields) + "\n";
+    return text;
+  }
   std::string_view wanted = options.format;
   bool table = wanted.empty() || wanted.starts_with(kTable);
   if (wanted.starts_with(kTable)) wanted.remove_prefix(kTable.size());
@@ -134,15 +142,15 @@ Result<std::string> Listing::render(const ListOptions& options) const {
   if (format.empty()) format = default_format_;
   format = replace_all(replace_all(std::move(format), "\\t", "\t"), "\\n", "\n");
   TRY(Template shape, parse_format(format));
-
-  std::string text;
   if (table && !(options.quiet && options.format.empty())) {
     json::Object headers;
     for (const Column& column : columns_) headers[column.field] = column.header;
-    TemplateContext context{type_name_, [](std::string_view name, const auto& arguments) -> std::optional<json::Value> {
+    TemplateContext context{type_name_,
+                            [](std::string_view name, const auto& arguments) -> std::optional<json::Value> {
                               if (name != "Label" || arguments.size() != 1 || !arguments[0].is_string()) return {};
                               return boost::json::string(label_header(arguments[0].get_string()));
-                            }};
+                            },
+                            ""};
     auto line = shape.render(headers, context);
     if (!line) return fail(ErrorCode::invalid, "failed to execute template: {}", line.error().text());
     text += *line + "\n";
@@ -152,7 +160,8 @@ Result<std::string> Listing::render(const ListOptions& options) const {
                             [&](std::string_view name, const auto& arguments) -> std::optional<json::Value> {
                               if (name != "Label" || arguments.size() != 1 || !arguments[0].is_string()) return {};
                               return boost::json::string(json::string_or(row.labels, arguments[0].get_string()));
-                            }};
+                            },
+                            print_row(row.fields)};
     auto line = shape.render(row.fields, context);
     if (!line) return fail(ErrorCode::invalid, "failed to execute template: {}", line.error().text());
     text += *line + "\n";
@@ -171,8 +180,7 @@ Result<std::string> render_documents(const json::Array& documents, const ListOpt
   std::string text;
   if (options.format.empty()) return pretty_json(documents) + "\n";
   if (options.format == "json") {
-    for (const json::Value& document : documents) text += json::print(document) + "\n";
-    return text;
+    return json::print(documents) + "\n";
   }
   auto shape = Template::parse(options.format);
   if (!shape) return fail(ErrorCode::invalid, "template parsing error: {}", shape.error().text());
@@ -184,13 +192,19 @@ Result<std::string> render_documents(const json::Array& documents, const ListOpt
   return text;
 }
 
-std::string local_time(Time time) {
+std::string local_time(Time time, bool with_fraction) {
   std::time_t seconds = time.nanoseconds / 1'000'000'000;
   std::tm parts{};
   localtime_r(&seconds, &parts);
-  char text[64];
-  std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %z %Z", &parts);
-  return std::string(text, size);
+  char day[32], zone[32];
+  std::strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", &parts);
+  std::strftime(zone, sizeof zone, "%z %Z", &parts);
+  std::string fraction;
+  if (with_fraction && time.nanoseconds % 1'000'000'000 != 0) {
+    fraction = fmt::format(".{:09}", time.nanoseconds % 1'000'000'000);
+    fraction.erase(fraction.find_last_not_of('0') + 1);
+  }
+  return fmt::format("{}{} {}", day, fraction, zone);
 }
 
 Result<std::string> point_in_time(std::string_view text, std::string_view flag) {

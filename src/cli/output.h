@@ -52,8 +52,6 @@ class Listing {
   Result<std::string> render(const ListOptions& options) const;
 
  private:
-  Result<std::string> render_json() const;
-
   struct Row {
     json::Object fields;
     json::Value labels;
@@ -66,11 +64,11 @@ class Listing {
 
 // JSON indented by four blanks, members in their order, as `docker inspect` prints it.
 std::string pretty_json(const json::Value& value);
-// Documents as the inspect verbs print them: an indented list, JSON lines, or a template applied to each.
+// Documents as the inspect verbs print them: an indented list, the list on one line, or a template applied to each.
 Result<std::string> render_documents(const json::Array& documents, const ListOptions& options);
 
-// "2026-11-22 11:17:20 +0000 UTC" in the local time zone.
-std::string local_time(Time time);
+// "2026-11-22 11:17:20 +0000 UTC" in the local time zone; with_fraction: "...:20.123 +0000 UTC".
+std::string local_time(Time time, bool with_fraction = false);
 // What --since and --until take, as seconds since the epoch with nine decimals: "2026-11-22T10:00:00Z", "2026-11-22",
 // "1700000000.5", or an age such as "10m". Empty stays empty.
 Result<std::string> point_in_time(std::string_view text, std::string_view flag);

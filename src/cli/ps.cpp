@@ -25,51 +25,55 @@ void declare(Flags& flags, PsOptions& options) {
   add_list_flags(flags, options);
 }
 
-// Neighbouring ports with the same address shown as one range, as Docker's client shows them.
-struct PortRun {
+struct PortLine {
   std::string ip, type;
-  std::int64_t first = 0, last = 0, public_first = 0, public_last = 0;
+  std::int64_t inside = 0, outside = 0;
 
-  bool extends(const PortRun& next) const {
-    bool mapped = public_first != 0;
-    return ip == next.ip && type == next.type && mapped == (next.public_first != 0) && next.first == last + 1 &&
-           (!mapped ||
-            (next.public_first == public_last + 1 && public_first == first && next.public_first == next.first));
-  }
-  std::string text() const {
-    auto range = [](std::int64_t from, std::int64_t to) {
-      return from == to ? fmt::format("{}", from) : fmt::format("{}-{}", from, to);
-    };
-    std::string inside = fmt::format("{}/{}", range(first, last), type);
-    if (public_first == 0) return inside;
-    std::string host = ip.contains(':') ? fmt::format("[{}]", ip) : ip;
-    return fmt::format("{}:{}->{}", host, range(public_first, public_last), inside);
-  }
+  std::string host() const { return ip.contains(':') ? fmt::format("[{}]", ip) : ip; }
 };
 
+// Neighbouring ports that are not published, or published under their own numbers, are shown as one range for each
+// address and protocol; ports published under other numbers follow one by one, as in Docker's client.
 std::string ports_of(const json::Value* ports) {
   if (ports == nullptr || !ports->is_array()) return "";
-  std::vector<PortRun> list;
-  for (const json::Value& port : ports->get_array()) {
-    std::int64_t inside = json::int_or(port, "PrivatePort"), outside = json::int_or(port, "PublicPort");
-    list.push_back(
-        {json::string_or(port, "IP"), json::string_or(port, "Type", "tcp"), inside, inside, outside, outside});
-  }
-  std::ranges::sort(list, {},
-                    [](const PortRun& run) { return std::tie(run.first, run.type, run.ip, run.public_first); });
-  // Runs of one address are found beside those of others, since 0.0.0.0 and [::] come in turns.
-  std::vector<PortRun> runs;
-  for (const PortRun& port : list) {
-    auto run = std::ranges::find_if(runs, [&](const PortRun& known) { return known.extends(port); });
-    if (run == runs.end()) {
-      runs.push_back(port);
+  std::vector<PortLine> lines;
+  for (const json::Value& port : ports->get_array())
+    lines.push_back({json::string_or(port, "IP"), json::string_or(port, "Type", "tcp"),
+                     json::int_or(port, "PrivatePort"), json::int_or(port, "PublicPort")});
+  std::ranges::sort(lines, {}, [](const PortLine& l) { return std::tie(l.inside, l.ip, l.outside, l.type); });
+
+  struct Range {
+    PortLine first;
+    std::int64_t last;
+    std::string text() const {
+      std::string numbers = fmt::format("{}", first.inside);
+      if (last != first.inside) numbers += fmt::format("-{}", last);
+      if (first.outside == 0) return fmt::format("{}/{}", numbers, first.type);
+      return fmt::format("{}:{}->{}/{}", first.host(), numbers, numbers, first.type);
+    }
+  };
+  std::vector<std::string> texts, others;
+  std::vector<Range> open;
+  for (const PortLine& line : lines) {
+    if (line.outside != 0 && line.outside != line.inside) {
+      others.push_back(fmt::format("{}:{}->{}/{}", line.host(), line.outside, line.inside, line.type));
+      continue;
+    }
+    auto range = std::ranges::find_if(open, [&](const Range& known) {
+      return known.first.ip == line.ip && known.first.type == line.type &&
+             (known.first.outside == 0) == (line.outside == 0);
+    });
+    if (range == open.end()) {
+      open.push_back({line, line.inside});
+    } else if (line.inside == range->last + 1) {
+      range->last = line.inside;
     } else {
-      run->last = port.last;
-      run->public_last = port.public_last;
+      texts.push_back(range->text());
+      *range = {line, line.inside};
     }
   }
-  std::vector<std::string> texts;
-  for (const PortRun& run : runs) texts.push_back(run.text());
+  for (const Range& range : open) texts.push_back(range.text());
+  texts.insert(texts.end(), others.begin(), others.end());
   return join(texts, ", ");
 }
 
@@ -110,6 +114,8 @@ json::Object row_of(const json::Value& container, const PsOptions& options) {
     if (const json::Value* map = json::find(*settings, "Networks"); map != nullptr && map->is_object())
       for (const auto& network : map->get_object()) networks.emplace_back(network.key());
   const json::Value* mounts = json::find(container, "Mounts");
+  const json::Value* manifest = json::find(container, "ImageManifestDescriptor");
+  const json::Value* platform = manifest == nullptr ? nullptr : json::find(*manifest, "platform");
   auto written = static_cast<double>(json::int_or(container, "SizeRw"));
   auto virtual_size = static_cast<double>(json::int_or(container, "SizeRootFs"));
   std::string size = short_size(written);
@@ -128,7 +134,8 @@ json::Object row_of(const json::Value& container, const PsOptions& options) {
           {"Labels", join_labels(json::find(container, "Labels"))},
           {"Mounts", mounts_of(mounts, options.no_trunc, "")},
           {"LocalVolumes", fmt::format("{}", volumes.empty() ? 0 : std::ranges::count(volumes, ',') + 1)},
-          {"Networks", join(networks, ",")}};
+          {"Networks", join(networks, ",")},
+          {"Platform", platform == nullptr ? json::Value(nullptr) : *platform}};
 }
 
 Result<int> list_containers(Context& context, const PsOptions& options, const Words&) {
@@ -157,7 +164,8 @@ Result<int> list_containers(Context& context, const PsOptions& options, const Wo
                    {"Labels", "LABELS"},
                    {"Mounts", "MOUNTS"},
                    {"LocalVolumes", "LOCAL VOLUMES"},
-                   {"Networks", "NETWORKS"}});
+                   {"Networks", "NETWORKS"},
+                   {"Platform", "PLATFORM"}});
   if (containers.is_array()) {
     for (const json::Value& container : containers.get_array()) {
       const json::Value* labels = json::find(container, "Labels");

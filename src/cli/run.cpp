@@ -120,9 +120,8 @@ Result<std::string> create_container(const EngineClient& engine, const Container
 
 Result<int> create(Context& context, const ContainerOptions& options, const Words& words) {
   TRY(auto engine, context.engine());
-  auto id = create_container(engine, options, words, attached_streams(options, false));
-  if (!id) return report_run_error(context, id.error(), 1);
-  TRY_OK(print_out(*id + "\n"));
+  TRY(std::string id, create_container(engine, options, words, attached_streams(options, false)));
+  TRY_OK(print_out(id + "\n"));
   return 0;
 }
 

@@ -121,8 +121,10 @@ class Walk {
     }
     if (piped) arguments.push_back(*piped);
     if (head.kind == TemplateKind::function) {
+      if (head.name == "json" && arguments.size() == 1 && !context_.json_of_root.empty() && arguments[0] == root_)
+        return Value(context_.json_of_root);
       auto value = detail::call_function(head.name, arguments);
-      if (!value) return error(head, value.error().text());
+      if (!value) return error(command, value.error().text());
       return value;
     }
     if (arguments.empty()) return operand(head, dot);

@@ -34,6 +34,8 @@ struct TemplateContext {
   std::string_view type_name;
   // Methods of the root value, such as {{.Label "a"}}: nothing when there is no such method.
   std::function<std::optional<json::Value>(std::string_view name, const std::vector<json::Value>& arguments)> method;
+  // What {{json .}} of the root value prints; empty: its JSON.
+  std::string json_of_root;
 };
 
 class Template {

@@ -1,0 +1,48 @@
+// image bootstrap: an image made from a distribution's own packages, with no registry.
+#include <unistd.h>
+
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+
+namespace berth::cli {
+
+namespace {
+
+struct BootstrapOptions {
+  std::vector<std::string> packages;
+  std::string mirror;
+  bool quiet = false;
+};
+
+void declare(Flags& flags, BootstrapOptions& options) {
+  flags.add("package,p", options.packages, "Install this package too");
+  flags.add("mirror", options.mirror, "Fetch packages from this archive");
+  flags.add("quiet,q", options.quiet, "Print only errors");
+}
+
+Result<int> bootstrap(Context& context, const BootstrapOptions& options, const Words& words) {
+  TRY(auto engine, context.engine());
+  json::Object body{{"reference", words[0]}, {"packages", json::encode(options.packages)}};
+  if (!options.mirror.empty()) body["mirror"] = options.mirror;
+  http::ClientRequest request;
+  request.method = "POST";
+  request.target = "/berth/v1/images/bootstrap";
+  request.headers.add("Content-Type", "application/json");
+  request.body = json::print(body);
+  TRY(auto response, engine.open_stream(std::move(request)));
+  TRY_OK(show_progress(response, STDOUT_FILENO, options.quiet));
+  return 0;
+}
+
+}  // namespace
+
+constexpr Command kBootstrap = command<declare, bootstrap>({
+    .usage = "[OPTIONS] NAME:RELEASE",
+    .summary = "Make an image from Debian packages",
+    .arity = kOneWord,
+    .details = "The packages come from the archive that the host is configured with, and are verified by its keys.",
+    .examples = "image bootstrap debian:bookworm\nimage bootstrap -p git -p curl debian:bookworm",
+});
+
+}  // namespace berth::cli
