@@ -328,7 +328,8 @@ TEST_F(Lifecycle, PreflightFindsNothingHereAndNamesAForeignFirewall) {
   };
   EXPECT_EQ(fatal(), "");
   EXPECT_EQ(links(), before);
-  shell("nft 'add table inet strict; add chain inet strict gate { type filter hook forward priority 0; policy drop; }'");
+  shell(
+      "nft 'add table inet strict; add chain inet strict gate { type filter hook forward priority 0; policy drop; }'");
   std::string told;
   for (const Problem& problem : preflight(config))
     if (problem.what.find("strict gate") != std::string::npos) told = problem.mend;

@@ -133,7 +133,7 @@ class Responder {
 
 // What a Responder at address:port answers when asked from netns; empty when nothing comes within the patience.
 inline std::string ask(const sys::UniqueFd& netns, const std::string& protocol, const std::string& address, int port,
-                       int patience_ms = 300) {
+                       int patience_ms = 200) {
   std::string answer;
   in(netns, [&] {
     sys::UniqueFd socket = make_socket(protocol);
