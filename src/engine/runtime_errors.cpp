@@ -13,7 +13,9 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 std::string reason(const ProcessSpec& process, const std::string& program, const std::string& raw) {
   bool missing = contains(raw, "No such file or directory") || contains(raw, "no such file or directory") ||
                  contains(raw, "not found in $PATH");
-  bool denied = contains(raw, "Permission denied") || contains(raw, "permission denied");
+  // crun's "Operation not permitted" is about a directory or a device.
+  bool denied = contains(raw, "Permission denied") || contains(raw, "permission denied") ||
+                contains(raw, "open executable: Operation not permitted");
   if ((contains(raw, "chdir") || contains(raw, "cwd")) && missing)
     return "chdir to cwd (\"" + process.working_dir + "\") set in config.json failed: no such file or directory";
   bool about_program = contains(raw, "exec") || contains(raw, program);
