@@ -61,12 +61,18 @@ Workspaces::Workspaces(async::Loop& loop, EngineClient& engine, Settings setting
 async::Task<Outcome<Status>> Workspaces::find(std::string name) {
   CO_TRY_OK(check_name(name));
   CO_TRY(auto view, co_await engine_.inspect(container_name(name)));
-  if (!view || !view->labels.contains(std::string(kNameLabel))) co_return no_such(name);
+  // Between the old container and the new one there is only the announcement.
+  if (!view) {
+    CO_TRY(view, co_await engine_.inspect(announcement_name(name)));
+  }
+  if (!view || !view->labels.contains(std::string(kSpecLabel))) co_return no_such(name);
   co_return status_of(*view);
 }
 
 async::Task<Outcome<std::vector<Status>>> Workspaces::list() {
-  CO_TRY(auto views, co_await engine_.list(std::string(kNameLabel)));
+  // Announcements have the label too. They come last, and count where their workspace is between two containers.
+  CO_TRY(auto views, co_await engine_.list(std::string(kSpecLabel)));
+  std::ranges::partition(views, [](auto& view) { return view.labels.contains(std::string(kNameLabel)); });
   std::vector<Status> found;
   for (const ContainerView& view : views) {
     auto status = status_of(view);
@@ -74,6 +80,8 @@ async::Task<Outcome<std::vector<Status>>> Workspaces::list() {
       log::warning("workspace skipped", {{"reason", status.error().error().text()}});
       continue;
     }
+    auto is_same = [&](const Status& other) { return other.spec.name == status->spec.name; };
+    if (std::ranges::any_of(found, is_same)) continue;
     status->connections.reset();  // the list of containers does not tell
     found.push_back(*std::move(status));
   }
