@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -42,6 +43,8 @@ Result<pid_t> spawn(char** arguments, const int (&fds)[3]) {
   const pid_t pid = vfork();
   if (pid < 0) return fail(errno, "start a process for ", arguments[0]);
   if (pid == 0) {
+    // A runtime whose shim is dead would make a container that nobody holds.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     // What the shim ignores and blocks would be inherited by the container.
     for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
     sigset_t none;

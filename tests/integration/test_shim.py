@@ -17,7 +17,7 @@ import pytest
 from support import leaks
 from support.engine import build_dir
 from support.process import eventually
-from support.shim import IDS, RUN, USERNS_BASE, Shim, make_root, pss, read_all, read_fields, read_until, unframe
+from support.shim import CGROUP_PARENT, IDS, RUN, USERNS_BASE, Shim, make_root, pss, read_all, read_fields, read_until, unframe
 
 RUNTIMES = ["/usr/bin/crun", "/usr/sbin/runc"]
 both_runtimes = pytest.mark.parametrize("runtime", RUNTIMES, ids=["crun", "runc"])
@@ -26,11 +26,18 @@ SANITIZED = "asan" in os.environ.get("BERTH_BUILD", "")
 
 @pytest.fixture(autouse=True, scope="module")
 def nothing_is_left():
-    """After the suite the host's mounts, and its processes that name this suite, are what they were."""
+    """After the suite the host's mounts are what they were, and no process or control group of this run is left."""
     mounts = leaks.mounts()
     yield
     assert leaks.mounts() == mounts
     eventually(lambda: not any(names_suite(p) for p in os.listdir("/proc") if p.isdigit()), 5, "no process is left")
+    groups = leaks.control_groups(CGROUP_PARENT)
+    assert [group for group in groups if RUN in group] == []
+    for group in groups:
+        try:
+            os.rmdir(group.removeprefix("cgroup "))  # the parent, unless another run uses it
+        except OSError:
+            pass
 
 
 def names_suite(pid):
@@ -862,6 +869,25 @@ def test_a_killed_shim_leaves_no_mount_and_its_streams_close(shim):
         s.peer.receive()
     # cat reads the end of its input.
     eventually(lambda: not os.path.exists(f"/proc/{pid}"), 10, "the container ends")
+
+
+@pytest.mark.parametrize("step", ["created", "network", "starting"])
+def test_a_shim_killed_while_it_starts_leaves_nothing(folder, shim, step):
+    mounts = leaks.mounts()
+    runtime = fake_runtime(folder, f"touch {folder}/runs; exec tail -f {folder}/runtime\n")
+    s = shim(["true"], runtime=runtime, netns="private")
+    assert s.peer.ok("status")["state"] == "created"
+    if step != "created":
+        s.peer.ask("start")
+        os.close(s.peer.event("netns")["fd"])
+        assert s.peer.ok("status")["state"] == "network"
+    if step == "starting":
+        s.peer.ok("network-ready")
+        eventually((folder / "runs").exists, 10, "the runtime runs")
+    s.process.kill()
+    s.process.wait()
+    assert leaks.mounts() == mounts
+    eventually(lambda: not any(names_suite(p) for p in os.listdir("/proc") if p.isdigit()), 5, "no process is left")
 
 
 # Size

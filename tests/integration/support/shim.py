@@ -21,6 +21,7 @@ MAX_DATAGRAM = 32 << 10
 PATIENCE = 20  # seconds for what takes milliseconds
 
 
+CGROUP_PARENT = "/berth-test-shim"
 # In the names of all that a run makes, so that runs beside each other do not see each other's.
 RUN = f"bs-{os.getpid()}-"
 
@@ -165,7 +166,7 @@ class Shim:
 
     def _write_bundle(self, args, tty, netns, read_only, change):
         namespaces = [{"type": t} for t in ("pid", "mount", "ipc", "uts")]
-        linux = {"namespaces": namespaces, "cgroupsPath": f"/berth-test-shim/{self.id}",
+        linux = {"namespaces": namespaces, "cgroupsPath": f"{CGROUP_PARENT}/{self.id}",
                  "resources": {"devices": [{"allow": True, "access": "rwm"}]}}
         if self.userns:
             namespaces.append({"type": "user", "path": "@USERNS@"})
@@ -263,7 +264,7 @@ class Shim:
             self.process.wait()
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                if f"/berth-test-shim/{self.id}" in pathlib.Path(f"/proc/{pid}/cgroup").read_text():
+                if f"{CGROUP_PARENT}/{self.id}" in pathlib.Path(f"/proc/{pid}/cgroup").read_text():
                     os.kill(int(pid), signal.SIGKILL)
             except OSError:
                 continue
