@@ -1,6 +1,8 @@
 // Who reaches whom, told by packets.
 #include "sandbox.h"
 #include "sys/file.h"
+#include "sys/process.h"
+#include "sys/unix_socket.h"
 
 namespace berth::network::test {
 namespace {
@@ -62,6 +64,37 @@ TEST_P(Packets, WorkspacesReachTheOutsideButNotEachOther) {
   // Nor the other way round, except by what was published.
   EXPECT_EQ(ask(c, "tcp", at_b.ip.text(), 80), "");
   EXPECT_EQ(ask(outside, "tcp", "198.51.100.1", 18080), "b 198.51.100.2");
+}
+
+TEST_P(Packets, MetadataServicesAreNotForWorkspaces) {
+  in(outside, [] { shell("ip addr add 169.254.169.254/32 dev cable0"); });
+  shell("ip route add 169.254.169.254/32 dev cable");
+  auto w = make_netns(), a = make_netns();
+  attach("w", w, "workspaces");
+  attach("a", a, "bridge");
+  Responder metadata(outside, "tcp", 80, "metadata");
+  EXPECT_EQ(ask(w, "tcp", "169.254.169.254", 80), "");
+  EXPECT_EQ(ask(a, "tcp", "169.254.169.254", 80), "metadata 198.51.100.1");
+}
+
+// As the shim makes it: the namespace belongs to the container's user namespace.
+TEST_P(Packets, ANamespaceThatBelongsToAUserNamespaceIsNoDifferent) {
+  auto [ours, theirs] = sys::socket_pair(SOCK_STREAM).value();
+  auto holder = sys::spawn({.argv = {"/usr/bin/unshare", "--user", "--map-root-user", "--net", "/bin/cat"},
+                            .fds = {{theirs.get(), 0}, {theirs.get(), 1}}});
+  ASSERT_TRUE(holder) << holder.error().text();
+  theirs.reset();
+  char byte = '!';
+  ASSERT_EQ(::write(ours.get(), &byte, 1), 1);
+  ASSERT_EQ(::read(ours.get(), &byte, 1), 1);  // the echo: the namespaces are there
+  sys::UniqueFd netns(::open(fmt::format("/proc/{}/ns/net", holder->pid()).c_str(), O_RDONLY | O_CLOEXEC));
+  Endpoint endpoint = attach("a", netns, "workspaces", {port("tcp", "0.0.0.0", 18080, 80)});
+  {
+    Responder on_a(netns, "tcp", 80, "a");
+    EXPECT_EQ(ask(outside, "tcp", "198.51.100.1", 18080), "a 198.51.100.2");
+  }
+  ours.reset();
+  EXPECT_EQ(*holder->wait(), 0);
 }
 
 TEST_P(Packets, AWorkspaceThatSendsToItsNeighbourThroughTheGatewayIsRefused) {
