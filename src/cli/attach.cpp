@@ -43,9 +43,12 @@ Result<int> attach(Context& context, const AttachOptions& options, const Words& 
                                  .streams = {with_stdin, true, true},
                                  .detach_keys = options.detach_keys,
                                  .forward_signals = options.sig_proxy && !tty,
-                                 .wait_condition = ""};
+                                 .wait_condition = "",
+                                 .redraw = true};
   TRY(auto session, AttachSession::open(engine, std::move(session_options)));
-  return session.run();
+  TRY(int code, session.run());
+  if (code == kDetached) return detached_error();
+  return code;
 }
 
 Result<int> start_attached(const EngineClient& engine, const StartOptions& options, const std::string& name) {
@@ -63,7 +66,8 @@ Result<int> start_attached(const EngineClient& engine, const StartOptions& optio
                                  .wait_condition = removed ? "removed" : "next-exit"};
   TRY(auto session, AttachSession::open(engine, std::move(session_options)));
   TRY_OK(engine.post(fmt::format("/containers/{}/start", escape_path(name))));
-  return session.run();
+  TRY(int code, session.run());
+  return code == kDetached ? 0 : code;
 }
 
 }  // namespace

@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include "cli/output.h"
-
 namespace berth::cli {
 
 AttachSession::AttachSession(const EngineClient& engine, SessionOptions options, http::TakenConnection connection,
@@ -55,13 +53,12 @@ Result<int> AttachSession::run() {
   pump_options.on_resize = [&](TerminalSize size) {
     (void)engine_->post(fmt::format("{}/resize?h={}&w={}", path, size.rows, size.columns));
   };
+  if (auto size = terminal_size(STDOUT_FILENO); size && options_.tty && options_.redraw)
+    pump_options.on_resize({size->rows + 1, size->columns + 1});
   Pump pump(std::move(connection_), std::move(pump_options), *guard_);
   TRY(PumpEnd end, pump.run());
   if (end == PumpEnd::killed) return 128 + pump.kill_signal();
-  if (end == PumpEnd::detached) {
-    print_error("read escape sequence\n");
-    return 0;
-  }
+  if (end == PumpEnd::detached) return kDetached;
   guard_.reset();
   return wait_only();
 }

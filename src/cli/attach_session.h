@@ -21,15 +21,21 @@ struct SessionOptions {
   std::string detach_keys = std::string(kDefaultDetachKeys);
   bool forward_signals = true;
   std::string wait_condition;  // "next-exit", "removed", or empty: until it is not running
+  bool redraw = false;         // what draws on the terminal is made to draw anew, by a change of its size
 };
+
+// Not an exit code of a container.
+constexpr int kDetached = -1;
+// attach and exec end so when they have been detached from; run and start end with 0, saying nothing.
+inline std::unexpected<Error> detached_error() { return fail(ErrorCode::cancelled, "read escape sequence"); }
 
 class AttachSession {
  public:
   // Attaches and begins to wait. engine must live as long as the session.
   static Result<AttachSession> open(const EngineClient& engine, SessionOptions options);
 
-  // Passes bytes until the streams end, then the container's exit code. Detached: 0, after "read escape sequence" has
-  // been said. Killed by a signal that is not forwarded: 128 + its number.
+  // Passes bytes until the streams end, then the container's exit code. Detached: kDetached. Killed by a signal that is
+  // not forwarded: 128 + its number.
   Result<int> run();
   // Waits for the end without passing anything: after a start that failed, until the container has been removed.
   Result<int> wait_only();

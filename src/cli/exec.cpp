@@ -81,10 +81,7 @@ Result<int> run_exec(Context& context, const ExecOptions& options, const Words& 
   Pump pump(std::move(connection), std::move(pump_options), guard);
   TRY(PumpEnd end, pump.run());
   if (end == PumpEnd::killed) return 128 + pump.kill_signal();
-  if (end == PumpEnd::detached) {
-    print_error("read escape sequence\n");
-    return 0;
-  }
+  if (end == PumpEnd::detached) return detached_error();
   TRY(json::Value state, engine.get(path + "/json"));
   return static_cast<int>(json::int_or(state, "ExitCode"));
 }

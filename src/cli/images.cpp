@@ -188,7 +188,8 @@ Result<int> remove_images(Context& context, const RemoveOptions& options, const 
 
 Result<int> tag(Context& context, const NoOptions&, const Words& words) {
   TRY(auto engine, context.engine());
-  TRY(auto target, oci::Reference::parse(words[1]));
+  TRY(auto target, annotate(oci::Reference::parse(words[1]),
+                            "Error parsing reference: \"{}\" is not a valid repository/tag", words[1]));
   if (target.digest) return fail(ErrorCode::invalid, "refusing to create a tag with a digest reference");
   TRY_OK(engine.post(fmt::format("/images/{}/tag{}", escape_path(words[0]),
                                  query({{"repo", target.familiar_name()}, {"tag", target.version()}}))));

@@ -99,6 +99,7 @@ Result<int> create_network(Context& context, const CreateOptions& options, const
   if (options.subnets.empty() && (!options.gateways.empty() || !options.ranges.empty()))
     return fail(ErrorCode::invalid, "every ip-range or gateway must have a corresponding subnet");
   json::Object body{{"Name", words[0]}, {"Driver", options.driver}};
+  body["CheckDuplicate"] = true;  // daemons before API 1.44 allow two networks of one name without it
   json::Object ipam{{"Driver", options.ipam_driver}, {"Config", config}};
   if (!options.ipam_options.empty()) ipam["Options"] = pairs(options.ipam_options);
   body["IPAM"] = ipam;

@@ -224,8 +224,8 @@ Result<std::string> point_in_time(std::string_view text, std::string_view flag) 
     const char* end = ::strptime(copy.c_str(), format, &parts);
     if (end != nullptr && *end == '\0') return print(std::mktime(&parts) * 1'000'000'000);
   }
-  return fail(ErrorCode::invalid, "invalid value for \"{}\": failed to parse value as time or duration: \"{}\"", flag,
-              text);
+  std::string prefix = flag.empty() ? "" : fmt::format("invalid value for \"{}\": ", flag);
+  return fail(ErrorCode::invalid, "{}failed to parse value as time or duration: \"{}\"", prefix, text);
 }
 
 std::string time_ago(Time time) {

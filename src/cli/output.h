@@ -70,7 +70,7 @@ Result<std::string> render_documents(const json::Array& documents, const ListOpt
 // "2026-11-22 11:17:20 +0000 UTC" in the local time zone; with_fraction: "...:20.123 +0000 UTC".
 std::string local_time(Time time, bool with_fraction = false);
 // What --since and --until take, as seconds since the epoch with nine decimals: "2026-11-22T10:00:00Z", "2026-11-22",
-// "1700000000.5", or an age such as "10m". Empty stays empty.
+// "1700000000.5", or an age such as "10m". Empty stays empty. flag, when not empty, is named in the error.
 Result<std::string> point_in_time(std::string_view text, std::string_view flag);
 // "3 hours ago".
 std::string time_ago(Time time);

@@ -137,7 +137,8 @@ Result<int> run_attached(const Context& context, const EngineClient& engine, con
     if (options.remove) (void)session->wait_only();
     return code;
   }
-  return session->run();
+  TRY(int code, session->run());
+  return code == kDetached ? 0 : code;
 }
 
 Result<int> run(Context& context, const RunOptions& options, const Words& words) {

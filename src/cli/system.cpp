@@ -200,8 +200,8 @@ std::string event_text(const json::Value& event) {
 
 Result<int> show_events(Context& context, const EventsOptions& options, const Words&) {
   TRY(auto engine, context.engine());
-  TRY(std::string since, point_in_time(options.since, "since"));
-  TRY(std::string until, point_in_time(options.until, "until"));
+  TRY(std::string since, point_in_time(options.since, ""));
+  TRY(std::string until, point_in_time(options.until, ""));
   http::ClientRequest request;
   request.target =
       "/events" + query({{"since", since}, {"until", until}, {"filters", encode_filters(options.filters)}});
