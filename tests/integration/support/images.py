@@ -8,6 +8,8 @@ import pathlib
 import subprocess
 import tarfile
 
+from . import namespaces
+
 BUSYBOX = "/bin/busybox"
 CREATED = "2024-01-01T00:00:00Z"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -124,6 +126,7 @@ def debian_archive():
     made = subprocess.run(
         ["mmdebstrap", "--variant=minbase", "--include=procps,iproute2", "bookworm", str(root)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
+        preexec_fn=namespaces.enter_host_network if namespaces.host_network is not None else None,
     )
     if made.returncode != 0:
         root.unlink(missing_ok=True)
