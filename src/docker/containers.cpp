@@ -17,7 +17,7 @@ using http::Exchange;
 Task<Result<void>> create(Api& api, Exchange& exchange) {
   CO_TRY(json::Value body, co_await exchange.read_json());
   std::string name = exchange.request.query.get("name");
-  if (name.starts_with('/')) name.erase(0, 1);
+  if (name.starts_with('/') && name.size() > 1) name.erase(0, 1);
   CO_TRY(engine::CreateRequest request, decode_create_request(body, std::move(name)));
   CO_TRY_OK(check_create(access_of(exchange), request.spec, api.volumes()));
   CO_TRY(auto container, co_await api.engine.create(std::move(request)));
@@ -87,10 +87,7 @@ Task<Result<void>> rename(Api& api, Exchange& exchange) {
   std::string name = exchange.request.query.get("name");
   if (name.starts_with('/')) name.erase(0, 1);
   if (name.empty()) co_return fail(ErrorCode::invalid, "Neither old nor new names may be empty");
-  auto renamed = co_await api.engine.rename(container, name);
-  if (!renamed && renamed.error().code() == ErrorCode::conflict)
-    renamed = annotate(std::move(renamed), "Error when allocating new name");
-  CO_TRY_OK(std::move(renamed));
+  CO_TRY_OK(co_await api.engine.rename(container, name));
   co_return co_await exchange.respond_empty(204);
 }
 

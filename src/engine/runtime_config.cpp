@@ -48,8 +48,11 @@ json::Value capability_sets(const std::set<std::string>& capabilities) {
 
 json::Value process_object(const ContainerSpec& container, const ProcessSpec& process, const ProcessUser& user,
                            const std::vector<std::string>& args, const std::set<std::string>& capabilities) {
-  json::Array groups;
-  for (std::uint32_t group : user.groups) groups.emplace_back(group);
+  // The primary group too, as Docker does: setgroups(2) with it keeps a file that denies this group denied
+  // (CVE-2022-36109).
+  json::Array groups{user.gid};
+  for (std::uint32_t group : user.groups)
+    if (group != user.gid) groups.emplace_back(group);
   json::Array env = strings(process.env);
   auto has = [&](std::string_view prefix) {
     return std::any_of(process.env.begin(), process.env.end(), [&](const auto& e) { return e.starts_with(prefix); });

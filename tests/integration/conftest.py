@@ -161,17 +161,14 @@ def no_leaks(any_engine):
     left = engine.berth()("ps", "-aq").out.split()
     if left:
         engine.berth()("rm", "-f", "-v", *left)
-    difference = set()
+    changed = []
 
     def same():
-        nonlocal difference
-        difference = before ^ leaks.snapshot(engine)
-        return not difference and leaks.descriptors(engine) <= descriptors + 4
+        changed[:] = leaks.difference(before, leaks.snapshot(engine))
+        return not changed and leaks.descriptors(engine) <= descriptors + 4
 
     try:
         eventually(same, 5)
     except AssertionError:
-        added = [f"+ {line}" for line in sorted(difference - before)]
-        removed = [f"- {line}" for line in sorted(difference & before)]
-        pytest.fail("the suite left or took away:\n" + "\n".join(added + removed)
+        pytest.fail("the suite left or took away:\n" + "\n".join(changed)
                     + f"\ndescriptors of the engine: {descriptors} before, {leaks.descriptors(engine)} after")

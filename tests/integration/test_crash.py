@@ -64,17 +64,16 @@ def assert_clean(engine):
     names = cli("ps", "-aq").ok().out.split()
     if names:
         cli("rm", "-f", "-v", *names).ok()
-    difference = None
+    changed = []
 
     def same():
-        nonlocal difference
-        difference = engine.baseline ^ leaks.snapshot(engine)
-        return not difference
+        changed[:] = leaks.difference(engine.baseline, leaks.snapshot(engine))
+        return not changed
 
     try:
         eventually(same, 5)
     except AssertionError:
-        pytest.fail("left or taken away:\n" + "\n".join(sorted(difference)) + "\n" + engine.log()[-2000:])
+        pytest.fail("left or taken away:\n" + "\n".join(changed) + "\n" + engine.log()[-2000:])
     cli("run", "--rm", "busybox", "true").ok()
 
 

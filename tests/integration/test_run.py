@@ -20,7 +20,7 @@ def test_the_exit_status_is_the_commands(cli, status):
 
 
 def test_the_exit_status_of_a_killed_command_is_128_and_the_signal(cli):
-    assert cli("run", "--rm", "busybox", "sh", "-c", "sh -c 'kill -9 $$'").rc == 137
+    assert cli("run", "--rm", "busybox", "sh", "-c", "(exec sh -c 'kill -9 $$'); exit $?").rc == 137
     assert cli("run", "--rm", "--init", "busybox", "sh", "-c", "kill -9 $$").rc == 137
 
 

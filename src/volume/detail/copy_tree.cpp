@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <string>
@@ -48,6 +49,25 @@ Result<void> copy_attributes(const std::string& from, const std::string& to) {
   return {};
 }
 
+// From the offset to the end of a piece of data. copy_file_range(2) does not go from an overlay to another file system.
+Result<void> copy_range(int from, int to, off_t at, off_t end) {
+  std::string buffer;
+  while (at < end) {
+    off_t in = at, out = at;
+    auto left = static_cast<std::size_t>(end - at);
+    ssize_t copied = buffer.empty() ? ::copy_file_range(from, &in, to, &out, left, 0) : -1;
+    if (copied < 0 && (!buffer.empty() || errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL)) {
+      buffer.resize(64 << 10);
+      copied = ::pread(from, buffer.data(), std::min(buffer.size(), left), at);
+      if (copied > 0) copied = ::pwrite(to, buffer.data(), static_cast<std::size_t>(copied), at);
+    }
+    if (copied < 0) return fail_errno("copy");
+    if (copied == 0) return {};
+    at += copied;
+  }
+  return {};
+}
+
 // Clones the file where the file system can; else copies its data and leaves its holes.
 Result<void> copy_data(int from, int to, off_t size) {
   if (::ioctl(to, FICLONE, from) == 0) return {};
@@ -56,11 +76,7 @@ Result<void> copy_data(int from, int to, off_t size) {
   while ((data = ::lseek(from, data, SEEK_DATA)) >= 0) {
     off_t end = ::lseek(from, data, SEEK_HOLE);
     if (end < 0) return fail_errno("find hole");
-    for (off_t in = data, out = data; in < end;) {
-      ssize_t copied = ::copy_file_range(from, &in, to, &out, static_cast<std::size_t>(end - in), 0);
-      if (copied < 0) return fail_errno("copy");
-      if (copied == 0) return {};
-    }
+    TRY_OK(copy_range(from, to, data, end));
     data = end;
   }
   return errno == ENXIO ? Result<void>() : fail_errno("find data");

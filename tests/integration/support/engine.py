@@ -25,6 +25,8 @@ class Engine:
     def __init__(self, state_dir=None, environment=None, arguments=()):
         # Short, for the sake of the 107 bytes of a unix socket's path.
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="bt-", dir="/tmp"))
+        # The containers' roots, other users for the host, pass through it as through /run and /var/lib.
+        self.root.chmod(0o711)
         self.tag = "bt" + secrets.token_hex(2)
         self.state_dir = pathlib.Path(state_dir or self.root / "state")
         self.run_dir = self.root / "run"

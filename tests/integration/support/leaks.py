@@ -75,6 +75,12 @@ def snapshot(engine):
             | files(engine))
 
 
+def difference(before, after):
+    """Lines of what is new or gone. Mounts of others may go at any time: the kernel takes them away with their files."""
+    gone = {line for line in before - after if not line.startswith("mount ")}
+    return [f"+ {line}" for line in sorted(after - before)] + [f"- {line}" for line in sorted(gone)]
+
+
 def descriptors(engine):
     """Open file descriptors of the engine process."""
     return len(os.listdir(f"/proc/{engine.process.pid}/fd"))
