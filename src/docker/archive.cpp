@@ -8,6 +8,7 @@
 #include "docker/file_mode.h"
 #include "fs/pack.h"
 #include "fs/untar.h"
+#include "sys/fs_identity.h"
 
 namespace berth::docker {
 
@@ -129,6 +130,7 @@ struct Unpacking {
 Result<void> unpack_all(Unpacking& work) {
   sys::UniqueFd read_end = std::move(work.read_end);
   fs::FdSource source(read_end.get());
+  TRY(auto identity, sys::FsIdentity::take(work.options.id_base, work.options.id_base));
   auto report = fs::untar(source, work.root, work.options);
   if (!report) return std::unexpected(std::move(report).error());
   return {};

@@ -114,13 +114,15 @@ async::Task<Result<ShimMessage>> ShimClient::request(std::string verb, ShimField
 
 async::Task<Result<ShimMessage>> ShimClient::receive() {
   while (true) {
-    CO_TRY_OK(co_await socket_.readable());
+    // First what is there: a client that has seen its exec's stream end asks for the exit code at once, and the exit must
+    // not still lie behind another message then.
     auto message = sys::receive_message(socket_.get(), 32 << 10);
     if (message) {
       if (message->bytes.empty()) co_return fail(ErrorCode::not_found, "the shim has closed");
       co_return decode(std::move(*message));
     }
     if (message.error().errno_value() != EAGAIN) co_return std::unexpected(std::move(message).error());
+    CO_TRY_OK(co_await socket_.readable());
   }
 }
 
