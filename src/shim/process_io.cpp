@@ -92,6 +92,10 @@ void ProcessIo::set_window() {
   ioctl(outputs_[0].get(), TIOCSWINSZ, &size);
 }
 
+void ProcessIo::leave_streams() {
+  for (Stream& stream : streams_) stream.leave_to_others();
+}
+
 void ProcessIo::close_input() {
   if (terminal_) return;  // it has no end; another stream may type on
   close_input_asked_ = true;

@@ -35,6 +35,8 @@ class ProcessIo {
   void use_terminal(Fd master);
 
   void add_stream(Fd socket, const StreamWishes& wishes) { streams_.add(new Stream(std::move(socket), wishes)); }
+  // The process never came to be: its streams are left to who else holds them.
+  void leave_streams();
   // Remembered until there is a terminal.
   void resize(std::uint16_t rows, std::uint16_t cols);
   // After what has been read so far is written.

@@ -151,7 +151,9 @@ Result<> Shim::on_exec(const Request& request) {
   exec->id = concat(id);
   exec->starter = request.requester;
   Result<> started = start_exec(request, *exec);
-  if (!started) execs_.remove_if([&](const Exec& one) { return &one == exec; });
+  if (started) return started;
+  exec->io.leave_streams();
+  execs_.remove_if([&](const Exec& one) { return &one == exec; });
   return started;
 }
 

@@ -59,6 +59,7 @@ void Shim::finish_call(Held& held, Exec* exec, int status) {
     Error error = explain(held, std::move(outcome).error());
     if (exec == nullptr) return fail_start("runtime", std::move(error));
     reply_error(held.starter, error);
+    exec->io.leave_streams();
     exec->ended = true;  // and its streams are closed; what the runtime said on them is nobody's output
     return;
   }

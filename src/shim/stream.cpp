@@ -10,6 +10,7 @@
 namespace berth::shim {
 
 Stream::~Stream() {
+  if (left_to_others_) return;
   shutdown(socket_.get(), SHUT_RDWR);
   while (recv(socket_.get(), scratch::data, sizeof scratch::data, MSG_DONTWAIT) > 0) {
   }

@@ -25,6 +25,9 @@ class Stream {
   // before the last of the output.
   ~Stream();
 
+  // Only closes it at the end, so that whoever else holds the socket can still say why nothing came of it.
+  void leave_to_others() { left_to_others_ = true; }
+
   // Sends what the peer takes now and keeps the rest, as long as the peer asked for this output.
   void send(Output output, std::string_view data);
   // Tries again with the kept rest.
@@ -53,6 +56,7 @@ class Stream {
   Fd socket_;
   StreamWishes wishes_;
   Buffer rest_;
+  bool left_to_others_ = false;
   bool peer_left_ = false;  // nothing can be sent any more
   int place_ = PollSet::kNone;
 };
