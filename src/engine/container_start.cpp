@@ -141,7 +141,14 @@ async::Task<Result<void>> Container::connect_network(sys::UniqueFd netns) {
     wanted.ports.push_back(published);
   }
   auto endpoint = co_await engine_.parts_.networks.attach(std::move(wanted), netns.get());
-  if (!endpoint) co_return std::unexpected(std::move(endpoint).error());
+  if (!endpoint) {
+    Error error = std::move(endpoint).error();
+    // Docker names the endpoint here; one that failed has no id, so the container's stands for it.
+    if (error.message().starts_with("Bind for"))
+      co_return std::unexpected(std::move(error).with(
+          fmt::format("driver failed programming external connectivity on endpoint {} ({})", spec_.name, id())));
+    co_return std::unexpected(std::move(error));
+  }
   NetworkStatus status;
   status.network_id = endpoint->network;
   status.network_name = endpoint->network_name;

@@ -96,8 +96,6 @@ async::Task<Result<void>> Engine::resolve(CreateRequest& request) {
   CO_TRY_OK(complete(request, (*image)->config));
   auto runtime = runtimes_.get(spec.runtime);
   if (!runtime) co_return std::unexpected(std::move(runtime).error());
-  if (auto known = parts_.networks.find(spec.network); !known)
-    co_return std::unexpected(std::move(known).error().with("failed to set up container networking"));
   name_volumes(spec);
   if (!wants_host_ids(spec)) {
     CO_TRY(spec.userns_base, id_ranges_.take());

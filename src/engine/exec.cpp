@@ -1,6 +1,7 @@
 #include "engine/exec.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "base/crash_point.h"
 #include "base/text.h"
@@ -23,6 +24,22 @@ void Exec::ended(int code) {
   exit_code_ = code;
 }
 
+namespace {
+
+// The stream is the client's already, so the reason goes there, as if the program had said it.
+void tell_failure(int stream, const std::string& text, bool framed) {
+  std::string line = text + "\r\n", head;
+  if (framed) {
+    head.assign(8, '\0');
+    head[0] = 1;
+    for (std::size_t i = 0; i < 4; ++i) head[4 + i] = static_cast<char>(line.size() >> (24 - 8 * i));
+  }
+  // One short message into a socket nothing was written to yet: it fits, or the client has gone.
+  (void)::send(stream, (head + line).data(), head.size() + line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+}  // namespace
+
 async::Task<Result<void>> Exec::start(std::optional<sys::UniqueFd> stream, std::string already_read, bool tty) {
   auto self = shared_from_this();
   if (started_) co_return fail(ErrorCode::conflict, "Error: Exec command {} is already running", id_);
@@ -30,7 +47,9 @@ async::Task<Result<void>> Exec::start(std::optional<sys::UniqueFd> stream, std::
   spec_.process.tty = tty;
   std::vector<sys::UniqueFd> fds;
   ShimFields fields{{"stdio", "relay"}};
+  sys::UniqueFd for_failure;
   if (stream) {
+    for_failure.reset(::fcntl(stream->get(), F_DUPFD_CLOEXEC, 0));
     fds.push_back(std::move(*stream));
     fields.emplace_back("stdin", spec_.attach_stdin ? "1" : "0");
     fields.emplace_back("stdout", spec_.attach_stdout ? "1" : "0");
@@ -39,7 +58,10 @@ async::Task<Result<void>> Exec::start(std::optional<sys::UniqueFd> stream, std::
     if (!already_read.empty()) fields.emplace_back("already_read_hex", to_hex(already_read));
   }
   auto started = co_await container_->start_exec(self, std::move(fds), std::move(fields));
-  if (!started) exit_code_ = start_failure_exit_code(started.error().text());
+  if (!started) {
+    exit_code_ = start_failure_exit_code(started.error().text());
+    if (for_failure) tell_failure(for_failure.get(), started.error().text(), !tty);
+  }
   co_return started;
 }
 
@@ -91,7 +113,7 @@ async::Task<Result<void>> Container::start_exec(std::shared_ptr<Exec> exec, std:
   if (!running() || !shim || finishing_) co_return fail(ErrorCode::conflict, "container {} is not running", id());
   ProcessSpec process = exec->spec_.process;
   CO_TRY(ProcessUser user, look_up_user(process, status_.process.pid));
-  CO_TRY(json::Value config, exec_config(spec_, process, user));
+  CO_TRY(json::Value config, exec_config(spec_, process, user, bounding_capabilities()));
   std::string file = fmt::format("{}/exec-{}.json", engine_.paths_.run(id()), exec->id());
   CO_TRY_OK(sys::replace_file(file, json::print(config), 0600));
   fields.emplace_back("id", exec->id());

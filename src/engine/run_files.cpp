@@ -164,6 +164,7 @@ Result<RunFiles> make_run_files(const Engine& engine, const Container& container
   if (spec.init) inputs.args.insert(inputs.args.begin(), {kInitPath, "--"});
   inputs.rootfs = bundle + "/rootfs";
   inputs.cgroup_path = engine.config().cgroup_parent + "/" + spec.id;
+  inputs.available_capabilities = bounding_capabilities();
   for (std::size_t i = 0; i < binds.size(); ++i) {
     fields.emplace_back("bind_source", binds[i].source);
     fields.emplace_back("bind_idmap", binds[i].idmap && spec.userns_size != 0 ? "1" : "0");

@@ -1,5 +1,7 @@
 #include "engine/runtime_config.h"
 
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <array>
 
@@ -13,6 +15,7 @@ namespace {
 constexpr std::string_view kDefaultCapabilities =
     "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FSETID CAP_FOWNER CAP_MKNOD CAP_NET_RAW CAP_SETGID CAP_SETUID CAP_SETFCAP "
     "CAP_SETPCAP CAP_NET_BIND_SERVICE CAP_SYS_CHROOT CAP_KILL CAP_AUDIT_WRITE";
+// In the kernel's order: the first is capability 0 (linux/capability.h).
 constexpr std::string_view kAllCapabilities =
     "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP "
     "CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER "
@@ -40,7 +43,13 @@ json::Array strings(const auto& list) {
   return array;
 }
 
-// What this engine process itself may hand on: a capability outside of the bounding set cannot be given.
+// A capability outside of the engine's own bounding set cannot be given; asking for it would fail the whole start.
+void keep_available(std::set<std::string>& capabilities, std::uint64_t available) {
+  std::vector<std::string> in_order = split(kAllCapabilities, ' ');
+  for (std::size_t number = 0; number < in_order.size(); ++number)
+    if ((available >> number & 1) == 0) capabilities.erase(in_order[number]);
+}
+
 json::Value capability_sets(const std::set<std::string>& capabilities) {
   json::Array list = strings(capabilities);
   return json::Object{{"bounding", list}, {"effective", list}, {"permitted", list}};
@@ -227,8 +236,19 @@ Result<std::set<std::string>> capabilities_of(const ContainerSpec& spec) {
   return result;
 }
 
+std::uint64_t bounding_capabilities() {
+  static const std::uint64_t set = [] {
+    std::uint64_t bits = 0;
+    for (unsigned number = 0; number < 64; ++number)
+      if (::prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1) bits |= 1ULL << number;
+    return bits;
+  }();
+  return set;
+}
+
 Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInputs& inputs) {
   TRY(std::set<std::string> capabilities, capabilities_of(spec));
+  keep_available(capabilities, inputs.available_capabilities);
   json::Object config{{"ociVersion", "1.0.2"},
                       {"process", process_object(spec, spec.process, inputs.user, inputs.args, capabilities)},
                       {"root", json::Object{{"path", inputs.rootfs}, {"readonly", spec.read_only_root}}},
@@ -238,10 +258,12 @@ Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInput
   return config;
 }
 
-Result<json::Value> exec_config(const ContainerSpec& container, const ProcessSpec& process, const ProcessUser& user) {
+Result<json::Value> exec_config(const ContainerSpec& container, const ProcessSpec& process, const ProcessUser& user,
+                                std::uint64_t available_capabilities) {
   ContainerSpec rights = container;
   rights.privileged = container.privileged || process.privileged;
   TRY(std::set<std::string> capabilities, capabilities_of(rights));
+  keep_available(capabilities, available_capabilities);
   return process_object(container, process, user, process.args, capabilities);
 }
 

@@ -12,6 +12,10 @@
 
 namespace berth::engine {
 
+// The capabilities that this process may hand on: its bounding set (capabilities(7)), bit n for capability n. A machine
+// may lack some, CAP_SYS_RESOURCE in many containers.
+std::uint64_t bounding_capabilities();
+
 // Who a process runs as, looked up in the container's own passwd and group files.
 struct ProcessUser {
   std::uint32_t uid = 0;
@@ -33,6 +37,7 @@ struct RuntimeInputs {
   std::vector<std::string> args;  // with the init in front, if any
   std::string rootfs;
   std::string cgroup_path;
+  std::uint64_t available_capabilities = ~0ULL;
   std::vector<PreparedBind> binds;
 };
 
@@ -46,6 +51,7 @@ inline constexpr const char* kNetnsToken = "@NETNS@";
 
 Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInputs& inputs);
 // The `process` object alone, for `exec --process`.
-Result<json::Value> exec_config(const ContainerSpec& container, const ProcessSpec& process, const ProcessUser& user);
+Result<json::Value> exec_config(const ContainerSpec& container, const ProcessSpec& process, const ProcessUser& user,
+                                std::uint64_t available_capabilities = ~0ULL);
 
 }  // namespace berth::engine

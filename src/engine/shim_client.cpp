@@ -114,8 +114,8 @@ async::Task<Result<ShimMessage>> ShimClient::request(std::string verb, ShimField
 
 async::Task<Result<ShimMessage>> ShimClient::receive() {
   while (true) {
-    // First what is there: a client that has seen its exec's stream end asks for the exit code at once, and the exit must
-    // not still lie behind another message then.
+    // First what is there: a client that has seen its exec's stream end asks for the exit code at once, and the exit
+    // must not still lie behind another message then.
     auto message = sys::receive_message(socket_.get(), 32 << 10);
     if (message) {
       if (message->bytes.empty()) co_return fail(ErrorCode::not_found, "the shim has closed");

@@ -30,14 +30,23 @@ std::optional<State> next_state(State state, Change change) {
     State to;
   };
   static constexpr Row kTable[] = {
-      {State::created, Change::start, State::starting},   {State::exited, Change::start, State::starting},
-      {State::starting, Change::started, State::running}, {State::starting, Change::start_failed, State::exited}, {State::starting, Change::never_started, State::created},
-      {State::starting, Change::exit, State::exited},     {State::starting, Change::shim_lost, State::dead},
-      {State::running, Change::pause, State::paused},     {State::running, Change::exit, State::exited},
-      {State::running, Change::shim_lost, State::dead},   {State::paused, Change::unpause, State::running},
-      {State::paused, Change::exit, State::exited},       {State::paused, Change::shim_lost, State::dead},
-      {State::created, Change::remove, State::removing},  {State::exited, Change::remove, State::removing},
-      {State::dead, Change::remove, State::removing},     {State::removing, Change::remove, State::removing},
+      {State::created, Change::start, State::starting},
+      {State::exited, Change::start, State::starting},
+      {State::starting, Change::started, State::running},
+      {State::starting, Change::start_failed, State::exited},
+      {State::starting, Change::never_started, State::created},
+      {State::starting, Change::exit, State::exited},
+      {State::starting, Change::shim_lost, State::dead},
+      {State::running, Change::pause, State::paused},
+      {State::running, Change::exit, State::exited},
+      {State::running, Change::shim_lost, State::dead},
+      {State::paused, Change::unpause, State::running},
+      {State::paused, Change::exit, State::exited},
+      {State::paused, Change::shim_lost, State::dead},
+      {State::created, Change::remove, State::removing},
+      {State::exited, Change::remove, State::removing},
+      {State::dead, Change::remove, State::removing},
+      {State::removing, Change::remove, State::removing},
   };
   for (const Row& row : kTable)
     if (row.from == state && row.change == change) return row.to;
