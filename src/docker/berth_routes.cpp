@@ -1,8 +1,8 @@
 // What Docker's API has no word for, under /berth/v1/.
 //
 //   GET  /berth/v1/doctor             {"checks": [{"name", "status", "detail", "fix"}]}
-//   POST /berth/v1/images/bootstrap   {"reference": "debian:bookworm", "suite", "packages", "mirror"}: an image from
-//                                     Debian packages; progress as for a pull
+//   POST /berth/v1/images/bootstrap   {"reference": "debian:bookworm", "suite", "packages", "mirror", "labels"}: an
+//                                     image from Debian packages; progress as for a pull
 #include "docker/api.h"
 #include "docker/fields.h"
 #include "docker/progress_stream.h"
@@ -27,6 +27,7 @@ Task<Result<void>> bootstrap(Api& api, Exchange& exchange) {
   request.suite = fields.take<std::string>("suite");
   request.packages = fields.take<std::vector<std::string>>("packages");
   request.mirror = fields.take<std::string>("mirror");
+  request.config.labels = fields.take<std::map<std::string, std::string>>("labels");
   CO_TRY_OK(fields.finish());
   CO_TRY(request.reference, oci::Reference::parse(reference));
   ProgressStream progress(exchange);
