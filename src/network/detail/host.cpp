@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/rollback.h"
 #include "base/text.h"
+#include "network/detail/flows.h"
 #include "sys/file.h"
 
 namespace berth::network {
@@ -56,7 +57,13 @@ Result<void> connect_endpoint(Firewall& firewall, const VethPlan& plan, int netn
 
 Result<void> disconnect_endpoint(Firewall& firewall, const Network& network, const Endpoint& endpoint) {
   TRY_OK(unplug(endpoint.host_interface));
-  return firewall.remove(elements_of(network, endpoint));
+  TRY_OK(firewall.remove(elements_of(network, endpoint)));
+  bool udp = std::any_of(endpoint.ports.begin(), endpoint.ports.end(),
+                         [](const PublishedPort& port) { return port.protocol == "udp"; });
+  // The container is off the network either way.
+  if (auto forgotten = udp ? forget_flows(endpoint.ip) : Result<void>(); !forgotten)
+    log::warning("connections not forgotten", {{"container", endpoint.container}, {"error", forgotten.error().text()}});
+  return {};
 }
 
 Result<void> ensure_ip_forward(const std::string& state_dir) {

@@ -128,10 +128,11 @@ Result<void> configure_guest(const VethPlan& plan, int netns) {
   return guest.transact(batch);
 }
 
-// The bridge forwards nothing for a port until the kernel's link watch has noticed that it has a carrier, and a packet
-// lost before that costs its sender a second. From 6.8 on, asking for the interface makes it notice; before, it does so
-// by itself within some 100 us.
-Result<void> await_forwarding(NetlinkSocket& socket, const std::string& name) {
+// Nothing passes an interface until the kernel's link watch has noticed that it has a carrier, and a packet lost before
+// that costs its sender a second. It goes for the bridge's port, and for the bridge itself, which has a carrier when a
+// port has. From 6.8 on, asking for the interface makes the kernel notice; before, it does by itself within some 100
+// us.
+Result<void> await_carrier(NetlinkSocket& socket, const std::string& name) {
   constexpr int kAttempts = 50;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (attempt > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
@@ -140,7 +141,8 @@ Result<void> await_forwarding(NetlinkSocket& socket, const std::string& name) {
     batch.put_string(IFLA_IFNAME, name);
     bool up = false;
     TRY_OK(socket.request(batch, [&](const NetlinkMessage& message) {
-      up = message.attributes<ifinfomsg>().number<std::uint8_t>(IFLA_OPERSTATE) == std::uint8_t(IF_OPER_UP);
+      auto state = message.attributes<ifinfomsg>().number<std::uint8_t>(IFLA_OPERSTATE);
+      up = state == std::uint8_t(IF_OPER_UP) || state == std::uint8_t(IF_OPER_UNKNOWN);
     }));
     if (up) return {};
   }
@@ -183,7 +185,8 @@ Result<void> make_veth(const VethPlan& plan, int netns) {
   set_port(batch, plan);
   TRY_OK(host.transact(batch));
   TRY_OK(configure_guest(plan, netns));
-  return await_forwarding(host, plan.endpoint.host_interface);
+  TRY_OK(await_carrier(host, plan.endpoint.host_interface));
+  return await_carrier(host, plan.network.interface);
 }
 
 namespace {

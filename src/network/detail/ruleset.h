@@ -76,6 +76,7 @@ table inet @TABLE@ {
   chain inbound {
     ct state established,related accept
     iifname @isolated reject with icmpx admin-prohibited
+    iifname @internal reject with icmpx admin-prohibited
     oifname @internal reject with icmpx admin-prohibited
     meta nfproto ipv4 ct status dnat accept
     reject with icmpx admin-prohibited

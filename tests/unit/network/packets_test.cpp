@@ -49,6 +49,18 @@ TEST_P(Packets, TheFirstPacketOfAContainerArrives) {
   }
 }
 
+// A bridge without containers has no carrier.
+TEST_P(Packets, TheFirstPacketToTheOnlyContainerArrives) {
+  for (int i = 0; i < 5; ++i) {
+    auto netns = make_netns();
+    Endpoint endpoint = attach("a", netns, "workspaces");
+    Responder responder(netns, "udp", 80, "a");
+    EXPECT_EQ(ask(host, "udp", endpoint.ip.text(), 80), "a " + endpoint.gateway.text()) << i;
+    detach("a");
+    ASSERT_TRUE(run(*loop, manager->sweep({})));
+  }
+}
+
 TEST_P(Packets, WorkspacesReachTheOutsideButNotEachOther) {
   auto a = make_netns(), b = make_netns(), c = make_netns();
   attach("a", a, "workspaces");
@@ -188,16 +200,37 @@ TEST_P(Packets, PublishedPortsAreReachedFromEverywhere) {
   EXPECT_EQ(ask(outside, "tcp", "198.51.100.1", 18080), "");
 }
 
+TEST_P(Packets, AUdpClientThatGoesOnReachesTheNewContainer) {
+  sys::UniqueFd client;
+  in(outside, [&] { client = make_socket("udp"); });
+  timeval timeout{0, 200'000};
+  ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  sockaddr_in to = socket_address("198.51.100.1", 18080);
+  ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+  for (const char* name : {"old", "new"}) {
+    auto netns = make_netns();
+    attach(name, netns, "bridge", {port("udp", "0.0.0.0", 18080, 53)});
+    Responder responder(netns, "udp", 53, name);
+    ASSERT_EQ(::send(client.get(), "?", 1, 0), 1);
+    char buffer[64] = {};
+    ::recv(client.get(), buffer, sizeof buffer - 1, 0);
+    EXPECT_EQ(std::string(buffer), std::string(name) + " 198.51.100.2");
+    detach(name);
+  }
+}
+
 TEST_P(Packets, NetworksAreApartAndInternalOnesClosed) {
   auto created = run(*loop, manager->create({.name = "inner", .internal = true}));
   ASSERT_TRUE(created) << created.error().text();
   auto a = make_netns(), b = make_netns(), c = make_netns();
-  Endpoint at_a = attach("a", a, "inner"), at_b = attach("b", b, "inner"), at_c = attach("c", c, "bridge");
+  Endpoint at_a = attach("a", a, "inner"), at_b = attach("b", b, "inner");
+  Endpoint at_c = attach("c", c, "bridge", {port("tcp", "0.0.0.0", 18080, 80)});
   Responder on_b(b, "tcp", 80, "b"), on_c(c, "tcp", 80, "c"), on_outside(outside, "tcp", 80, "outside");
   EXPECT_EQ(ask(a, "tcp", at_b.ip.text(), 80), "b " + at_a.ip.text());
   EXPECT_EQ(ask(c, "tcp", at_b.ip.text(), 80), "");
   in(a, [&] { shell("ip route add default via " + at_a.gateway.text()); });
   EXPECT_EQ(ask(a, "tcp", "198.51.100.2", 80), "");
+  EXPECT_EQ(ask(a, "tcp", "198.51.100.1", 18080), "");
   in(a, [] { shell("ip route del default"); });
   // A second network brings a second interface and, the first being internal, the default route.
   Endpoint second = attach("a", a, "bridge");
