@@ -106,16 +106,22 @@ class Engine:
         return Client("berth", build_dir() / "berth", self.host)
 
     def destroy(self):
-        """Removes every container, ends the engine, deletes its directories."""
-        if self.process is not None:
+        """Removes every container and what the engine made on the machine, ends it, deletes its directories."""
+        if self.process is None:
+            return
+        try:
             if self.process.poll() is not None:
                 self.start()
             names = self.berth()("ps", "-aq").out.split()
             if names:
                 self.berth()("rm", "-f", "-v", *names)
+            self.stop()
+        finally:
             if self.process.poll() is None:
-                self.stop()
-        shutil.rmtree(self.root, ignore_errors=True)
+                self.kill()
+            self.process = None
+            subprocess.run([*map(str, self.command()), "--remove-from-host"], stderr=subprocess.DEVNULL, timeout=30)
+            shutil.rmtree(self.root, ignore_errors=True)
 
 
 class External:
