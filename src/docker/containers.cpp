@@ -114,9 +114,9 @@ Task<Result<void>> wait(Api& api, Exchange& exchange) {
   CO_TRY(auto condition, condition_of(exchange));
   CO_TRY_OK(co_await exchange.start_stream(200, "application/json"));
   auto result = co_await container->wait(condition);
+  // Docker's Error tells that the waiting failed, never why a container did not start: clients print it.
   json::Object answer{{"StatusCode", result ? result->exit_code : -1}};
-  std::string error = result ? result->error : result.error().text();
-  if (!error.empty()) answer["Error"] = json::Object{{"Message", error}};
+  if (!result) answer["Error"] = json::Object{{"Message", result.error().text()}};
   std::string text = json::print(answer) + "\n";
   CO_TRY_OK(co_await exchange.write(text));
   co_return Result<void>();
