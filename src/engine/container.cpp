@@ -36,7 +36,7 @@ Result<void> Container::save_spec() const {
 }
 
 Result<void> Container::save_status() const {
-  return sys::replace_file(engine_.paths_.status(id()), json::print(json::encode(status_)), 0600);
+  return sys::overwrite_file(engine_.paths_.status(id()), json::print(json::encode(status_)), 0600);
 }
 
 Result<void> Container::change(Change change) {

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "engine/root_view.h"
+#include "engine/layered_file.h"
 #include "engine/runtime_config.h"
 #include "engine/shim_client.h"
 #include "engine/users.h"
@@ -103,9 +103,8 @@ Result<std::vector<Bind>> binds_of(const Engine& engine, const Container& contai
 
 // The user is looked up in the files that the container will see.
 Result<ProcessUser> user_of(const Container& container, const std::vector<std::string>& layers) {
-  TRY(sys::UniqueFd view, open_root_view(layers, container.upper_dir(), false));
-  fs::RootDir root(std::move(view));
-  std::string passwd = root.read_file("/etc/passwd").value_or(""), group = root.read_file("/etc/group").value_or("");
+  TRY(std::string passwd, read_layered_file(layers, container.upper_dir(), "etc", "passwd"));
+  TRY(std::string group, read_layered_file(layers, container.upper_dir(), "etc", "group"));
   return resolve_user(container.spec().process.user, container.spec().process.groups, passwd, group);
 }
 

@@ -81,6 +81,19 @@ Result<void> replace_file(const std::string& path, std::string_view bytes, mode_
   return {};
 }
 
+Result<void> overwrite_file(const std::string& path, std::string bytes, mode_t mode) {
+  constexpr std::size_t kBlock = 4096;
+  TRY(UniqueFd fd, open_file(path, O_WRONLY | O_CREAT, mode));
+  struct stat status{};
+  if (::fstat(fd.get(), &status) < 0) return fail_errno("stat " + path);
+  std::size_t size = std::max(bytes.size(), static_cast<std::size_t>(status.st_size));
+  bytes.resize((size + kBlock - 1) / kBlock * kBlock, ' ');
+  ssize_t put = ::pwrite(fd.get(), bytes.data(), bytes.size(), 0);
+  if (put < 0) return fail_errno("write " + path);
+  if (static_cast<std::size_t>(put) != bytes.size()) return fail_errno(ENOSPC, "write " + path);
+  return {};
+}
+
 Result<void> make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) < 0) return fail_errno("mkdir " + path);
   return {};

@@ -35,6 +35,12 @@ enum class Durability {
 Result<void> replace_file(const std::string& path, std::string_view bytes, mode_t mode,
                           Durability durability = Durability::process);
 
+// One pwrite(2) over the file's beginning, padded with spaces to whole blocks of 4096 bytes, so that a shorter text
+// leaves nothing of a longer one: whole after kill -9 at any instruction. For small files that change often: a rename
+// over an existing file makes ext4 write its data out at once. The file is made when it is missing. Only for formats
+// that bear trailing spaces, and for readers in the same process or after its death.
+Result<void> overwrite_file(const std::string& path, std::string bytes, mode_t mode);
+
 Result<void> make_directory(const std::string& path, mode_t mode);      // EEXIST is an error
 Result<void> ensure_directories(const std::string& path, mode_t mode);  // mkdir -p
 Result<void> remove_file(const std::string& path);                      // absent is fine
