@@ -35,7 +35,9 @@ Result<void> parse_stream(Strings& list, std::string_view text) {
 Result<json::Value> parse_gpus(std::string_view text) {
   auto count = text == "all" ? std::optional<int>(-1) : parse_number<int>(text);
   if (!count) return fail(ErrorCode::invalid, "\"{}\" is neither \"all\" nor a number of GPUs", text);
-  return json::Object{{"Driver", ""}, {"Count", *count}, {"Capabilities", json::Array{json::Array{"gpu"}}}};
+  json::Array sets;  // Array{Array{...}} would be a copy of the inner one
+  sets.push_back(json::Array{"gpu"});
+  return json::Object{{"Driver", ""}, {"Count", *count}, {"Capabilities", std::move(sets)}};
 }
 
 void declare_process(Flags& flags, ContainerOptions& o) {
