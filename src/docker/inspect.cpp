@@ -261,6 +261,8 @@ json::Value print_summary(const Api& api, const engine::Container& container,
   shown["HostConfig"] = json::Object{{"NetworkMode", spec.network}};
   shown["NetworkSettings"] = json::Object{{"Networks", print_networks(container)}};
   shown["Mounts"] = print_mounts(api, container);
+  // Docker's entries have no such member; only what Docker cannot make gets it.
+  if (!spec.activations.empty()) shown["Berth"] = print_berth(container);
   return shown;
 }
 

@@ -1,5 +1,7 @@
 #include "workspace/engine_client.h"
 
+#include <algorithm>
+
 namespace berth::workspace {
 
 namespace {
@@ -34,12 +36,25 @@ Time time_in(const json::Value& object, std::string_view key) {
   return parse_rfc3339(json::string_or(object, key)).value_or(Time{});
 }
 
+void read_activations(const json::Value& container, ContainerView& view) {
+  const json::Value* berth = json::find(container, "Berth");
+  const json::Value* activations = berth == nullptr ? nullptr : json::find(*berth, "Activations");
+  if (activations == nullptr || !activations->is_array()) return;
+  std::int64_t connections = 0;
+  for (const json::Value& activation : activations->get_array()) {
+    connections += json::int_or(activation, "ActiveConnections");
+    view.last_used = std::max(view.last_used, time_in(activation, "LastUsed"));
+  }
+  view.connections = static_cast<int>(connections);
+}
+
 ContainerView view_of_summary(const json::Value& summary) {
   ContainerView view;
   view.state = json::string_or(summary, "State");
   view.image = json::string_or(summary, "Image");
   view.labels = labels_in(summary);
   view.created = Time{json::int_or(summary, "Created") * 1'000'000'000};
+  read_activations(summary, view);
   return view;
 }
 
@@ -51,13 +66,7 @@ ContainerView view_of_inspect(const json::Value& container) {
     view.image = json::string_or(*config, "Image");
     view.labels = labels_in(*config);
   }
-  const json::Value* berth = json::find(container, "Berth");
-  const json::Value* activations = berth == nullptr ? nullptr : json::find(*berth, "Activations");
-  if (activations == nullptr || !activations->is_array()) return view;
-  for (const json::Value& activation : activations->get_array()) {
-    view.connections += static_cast<int>(json::int_or(activation, "ActiveConnections"));
-    view.last_used = std::max(view.last_used, time_in(activation, "LastUsed"));
-  }
+  read_activations(container, view);
   return view;
 }
 

@@ -19,9 +19,9 @@ struct ContainerView {
   std::string image;
   Labels labels;
   Time created;
-  // Only from inspect:
-  int connections = 0;
-  Time last_used;
+  // Of its activations; absent when it has none.
+  std::optional<int> connections;
+  Time last_used;  // not set: never
 };
 
 class EngineClient {

@@ -82,7 +82,6 @@ async::Task<Outcome<std::vector<Status>>> Workspaces::list() {
     }
     auto is_same = [&](const Status& other) { return other.spec.name == status->spec.name; };
     if (std::ranges::any_of(found, is_same)) continue;
-    status->connections.reset();  // the list of containers does not tell
     found.push_back(*std::move(status));
   }
   std::ranges::sort(found, {}, [](const Status& status) -> const std::string& { return status.spec.name; });

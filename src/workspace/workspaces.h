@@ -21,8 +21,8 @@ struct Status {
   Spec spec;
   std::string state;  // running, paused, or stopped
   Time created;
-  std::optional<int> connections;  // not in lists
-  Time last_used;                  // not in lists; not set: never
+  std::optional<int> connections;  // absent between two containers, see Workspaces::replace
+  Time last_used;                  // not set: never
 };
 
 struct CreateRequest {

@@ -90,6 +90,8 @@ def test_a_connection_wakes_a_stopped_workspace(make, portal):
     assert ssh("id -un; pwd").ok().out == "user\n/home/user\n"
     assert portal.show(name)["state"] == "running"
     assert portal.show(name)["last_used"] is not None
+    listed = {one["name"]: one for one in portal.get("/api/v1/workspaces").ok().json}[name]
+    assert listed["last_used"] == portal.show(name)["last_used"]
     portal.act(name, "stop").ok()
     assert portal.show(name)["state"] == "stopped"
     assert ssh("echo", "awake").ok().out == "awake\n"
