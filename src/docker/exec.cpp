@@ -1,13 +1,11 @@
 // Execs: create, start, resize, inspect.
-#include <fcntl.h>
-
-#include "async/fd.h"
+#include "engine/exec.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "docker/api.h"
 #include "docker/fields.h"
 #include "docker/frame.h"
 #include "docker/policy.h"
-#include "engine/exec.h"
 
 namespace berth::docker {
 
@@ -67,15 +65,6 @@ Result<StartRequest> decode_start(const json::Value& body) {
   return start;
 }
 
-// Once the connection is hijacked, an error can only be told on the stream; the program that is missing is the usual
-// one, and Docker's clients print what they get.
-Task<> tell_on_stream(async::Loop& loop, sys::UniqueFd socket, std::string text, bool framed) {
-  async::Fd stream(loop, std::move(socket));
-  text += "\r\n";
-  std::string bytes = (framed ? frame_header(StreamKind::stdout_, text.size()) : "") + text;
-  (void)co_await stream.write_all(bytes);
-}
-
 Task<Result<void>> start(Api& api, Exchange& exchange) {
   CO_TRY(auto exec, find_exec(api, exchange));
   CO_TRY(json::Value body, co_await exchange.read_json());
@@ -83,7 +72,6 @@ Task<Result<void>> start(Api& api, Exchange& exchange) {
   if (exec->started()) co_return fail(ErrorCode::conflict, "Error: Exec command {} is already running", exec->id());
   if (!exec->container()->running())
     co_return fail(ErrorCode::conflict, "container {} is not running", exec->container()->id());
-  bool attached = exec->spec().attach_stdin || exec->spec().attach_stdout || exec->spec().attach_stderr;
   if (request.detach) {
     CO_TRY_OK(co_await exec->start(std::nullopt, "", request.tty));
     co_return co_await exchange.respond_empty(200);
@@ -91,11 +79,9 @@ Task<Result<void>> start(Api& api, Exchange& exchange) {
   bool multiplexed = !request.tty && speaks(exchange, "1.42") && exchange.request.headers().has("Upgrade");
   std::string type(stream_type(multiplexed));
   CO_TRY(http::Hijacked taken, co_await exchange.hijack(std::move(type)));
-  sys::UniqueFd spare(::fcntl(taken.fd.get(), F_DUPFD_CLOEXEC, 3));
-  std::optional<sys::UniqueFd> stream;
-  if (attached) stream = std::move(taken.fd);
-  auto started = co_await exec->start(std::move(stream), std::move(taken.leftover), request.tty);
-  if (!started) co_await tell_on_stream(api.loop(), std::move(spare), started.error().text(), !request.tty);
+  // From here on the connection is the exec's, which also says on it why it could not start.
+  auto started = co_await exec->start(std::move(taken.fd), std::move(taken.leftover), request.tty);
+  if (!started) log::debug("exec not started", {{"exec", exec->id()}, {"error", started.error().text()}});
   co_return Result<void>();
 }
 

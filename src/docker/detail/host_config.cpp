@@ -1,5 +1,7 @@
 #include "docker/detail/host_config.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -130,15 +132,16 @@ Result<void> decode_restart(const json::Value* value, ContainerSpec& spec) {
   return restart.finish();
 }
 
-Result<void> decode_devices(Fields& host, ContainerSpec& spec) {
+// Devices of the host are not given to containers yet; what is asked for is refused with Docker's reason where it has
+// one.
+Result<void> refuse_devices(Fields& host) {
   for (const json::Value& value : host.take<std::vector<json::Value>>("Devices")) {
-    Fields device(value, "HostConfig.Devices");
-    engine::DeviceSpec wanted{device.take<std::string>("PathOnHost"), device.take<std::string>("PathInContainer"),
-                              device.take<std::string>("CgroupPermissions")};
-    TRY_OK(device.finish());
-    if (wanted.container_path.empty()) wanted.container_path = wanted.host_path;
-    if (wanted.permissions.empty()) wanted.permissions = "rwm";
-    spec.devices.push_back(std::move(wanted));
+    std::string path = Fields(value, "HostConfig.Devices").take<std::string>("PathOnHost");
+    if (::access(path.c_str(), F_OK) != 0)
+      return fail(ErrorCode::invalid,
+                  "error gathering device information while adding custom device \"{}\": no such file or directory",
+                  path);
+    return fail(ErrorCode::invalid, "HostConfig.Devices is not supported by this engine");
   }
   for (const json::Value& value : host.take<std::vector<json::Value>>("DeviceRequests")) {
     Fields request(value, "HostConfig.DeviceRequests");
@@ -177,11 +180,10 @@ Result<void> decode_host_config(const json::Value& object, ContainerSpec& spec) 
   TRY_OK(decode_ports(host.take_value("PortBindings"), spec));
   TRY_OK(decode_log(host.take_value("LogConfig"), spec));
   TRY_OK(decode_restart(host.take_value("RestartPolicy"), spec));
-  TRY_OK(decode_devices(host, spec));
+  TRY_OK(refuse_devices(host));
   TRY_OK(decode_tmpfs(host, spec));
   TRY_OK(decode_binds(host.take<Words>("Binds"), spec));
   if (const json::Value* mounts = host.take_value("Mounts")) TRY_OK(decode_mounts(*mounts, spec));
-  spec.publish_all = host.take<bool>("PublishAllPorts");
   spec.auto_remove = host.take<bool>("AutoRemove");
   spec.init = host.take<bool>("Init");
   spec.runtime = host.take<std::string>("Runtime");

@@ -154,8 +154,6 @@ Result<void> decode_networking(const json::Value& object, ContainerSpec& spec) {
     if (name != spec.network)
       return fail(ErrorCode::invalid, "NetworkingConfig.EndpointsConfig: a second network ({}) is not supported", name);
     Fields endpoint(member.value(), "NetworkingConfig.EndpointsConfig." + name);
-    std::string mac = endpoint.take<std::string>("MacAddress");
-    if (!mac.empty()) spec.mac_address = mac;
     // What inspect says of a running endpoint; clients that copy a container send it along.
     endpoint.drop({"NetworkID", "EndpointID", "Gateway", "IPAddress", "IPPrefixLen", "DNSNames"});
     TRY_OK(endpoint.finish());

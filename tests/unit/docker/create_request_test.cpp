@@ -139,6 +139,14 @@ INSTANTIATE_TEST_SUITE_P(
                 "unknown log opt 'tag' for json-file log driver"},
         BadBody{R"({"HostConfig":{"DeviceRequests":[{"Driver":"","Count":-1,"Capabilities":[["gpu"]]}]}})",
                 "could not select device driver \"\" with capabilities: [[gpu]]"},
+        BadBody{R"({"HostConfig":{"Devices":[{"PathOnHost":"/dev/no-such"}]}})",
+                "error gathering device information while adding custom device \"/dev/no-such\": no such file or "
+                "directory"},
+        BadBody{R"({"HostConfig":{"Devices":[{"PathOnHost":"/dev/null"}]}})",
+                "HostConfig.Devices is not supported by this engine"},
+        BadBody{R"({"HostConfig":{"PublishAllPorts":true}})",
+                "HostConfig.PublishAllPorts is not supported by this engine"},
+        BadBody{R"({"MacAddress":"02:42:ac:11:00:09"})", "MacAddress is not supported by this engine"},
         BadBody{R"({"HostConfig":{"Binds":["/a:/b:bad"]}})", "invalid mode: bad"},
         BadBody{
             R"({"HostConfig":{"Binds":["rel/path:/b"]}})",
