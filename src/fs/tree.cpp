@@ -164,6 +164,14 @@ Result<void> remove_tree(const std::string& path) {
                   "remove {}", path);
 }
 
+void spread_children(const std::string& directory) {
+  auto fd = sys::open_file(directory, O_RDONLY | O_DIRECTORY);
+  int flags = 0;
+  if (!fd || ::ioctl(fd->get(), FS_IOC_GETFLAGS, &flags) < 0) return;
+  flags |= FS_TOPDIR_FL;
+  (void)::ioctl(fd->get(), FS_IOC_SETFLAGS, &flags);
+}
+
 Result<TreeSize> measure_tree(const std::string& path) {
   TRY(sys::UniqueFd root, sys::open_file(path, O_RDONLY | O_DIRECTORY));
   TreeSize size;

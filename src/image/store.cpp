@@ -161,7 +161,6 @@ void Store::State::refresh() {
     next[hex] = std::move(image);
   }
   images = std::move(next);
-  std::erase_if(configs, [this](const auto& entry) { return !catalog.images.contains(entry.first); });
 }
 
 async::Task<Result<void>> Store::State::change(std::function<Result<void>()> prepare,
@@ -218,11 +217,33 @@ async::Task<Result<ImagePtr>> Store::State::add(NewImage image) {
   co_return images.at(hex);
 }
 
+namespace {
+
+// Puts what the catalog no longer names into a stage, from where it may be removed at leisure.
+Result<void> set_aside(const Paths& paths, std::optional<Stage>& stage, const std::vector<std::string>& layers,
+                       const std::vector<std::string>& images) {
+  if (!layers.empty()) {
+    TRY(stage, Stage::make(paths));
+  }
+  for (const std::string& hex : layers) {
+    if (::rename(paths.layer(hex).c_str(), stage->next().c_str()) < 0) return fail_errno("remove layer " + hex);
+    TRY_OK(sys::remove_file(paths.outline(hex)));
+  }
+  for (const std::string& hex : images) TRY_OK(sys::remove_file(paths.config(hex)));
+  return {};
+}
+
+}  // namespace
+
 async::Task<> Store::State::collect() {
-  std::vector<std::string> gone;
-  auto edit = [this, &gone](Catalog& next) -> Result<void> {
+  std::optional<Stage> stage;
+  std::vector<std::string> gone, gone_images;
+  // All of these live in this frame until change() is over.
+  auto edit = [this, &gone, &gone_images](Catalog& next) -> Result<void> {
     std::erase_if(next.images,
                   [this](const auto& image) { return image.second.removed && users_of(image.first).empty(); });
+    for (const auto& [hex, config] : configs)
+      if (!next.images.contains(hex)) gone_images.push_back(hex);
     for (const std::string& hex : next.unused_layers()) {
       if (pinned.contains(hex)) continue;
       next.layers.erase(hex);
@@ -231,17 +252,14 @@ async::Task<> Store::State::collect() {
     }
     return {};
   };
-  // gone lives in this frame until change() is over.
-  auto finish = [paths = paths, &gone]() -> Result<void> {
-    TRY(Stage stage, Stage::make(paths));
-    for (const std::string& hex : gone) {
-      if (::rename(paths.layer(hex).c_str(), stage.next().c_str()) < 0) return fail_errno("remove layer " + hex);
-      TRY_OK(sys::remove_file(paths.outline(hex)));
-    }
-    return fs::remove_tree(stage.directory());
-  };
+  auto finish = [paths = paths, &stage, &gone, &gone_images] { return set_aside(paths, stage, gone, gone_images); };
   Result<void> removed = co_await change(nullptr, std::move(edit), std::move(finish));
+  // Large trees take seconds: nobody waits for them but close().
+  if (stage) tasks.spawn("remove layers", discard(*std::move(stage)));
   for (const std::string& hex : gone) doomed.erase(hex);
+  // Unless it has come back meanwhile.
+  for (const std::string& hex : gone_images)
+    if (removed && !catalog.images.contains(hex)) configs.erase(hex);
   if (!removed) log::error("layers were not removed", {{"error", removed.error().text()}});
 }
 
@@ -264,6 +282,7 @@ Result<std::unique_ptr<Store>> Store::open(async::Loop& loop, StoreSettings sett
   for (const std::string& directory :
        {paths.configs(), paths.layers(), paths.outlines(), paths.downloads(), paths.temporary()})
     TRY_OK(sys::ensure_directories(directory, 0700));
+  fs::spread_children(paths.temporary());
   TRY(state->catalog, read_catalog(paths));
   TRY(state->configs, read_configs(paths, state->catalog));
   TRY_OK(tidy(paths, state->catalog));

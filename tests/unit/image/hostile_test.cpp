@@ -1,0 +1,313 @@
+// Hostile archives (security gate 10) against berth-unpack as the store runs it: nothing is made outside the layer,
+// nothing hangs, and what is refused leaves nothing behind.
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <cstring>
+
+#include "base/text.h"
+#include "fs/root_dir.h"
+#include "image/detail/layers.h"
+#include "store_fixture.h"
+
+namespace berth::image {
+namespace {
+
+using fs::tar::Type;
+
+class HostileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    char name[] = "/tmp/berth-hostile-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory_ = name;
+    ASSERT_TRUE(sys::make_directory(directory_ + "/outside", 0755));
+    ASSERT_TRUE(sys::replace_file(directory_ + "/outside/secret", "secret", 0600));
+  }
+  void TearDown() override {
+    if (directory_.empty()) return;
+    EXPECT_EQ(*sys::read_file(directory_ + "/outside/secret"), "secret");
+    EXPECT_EQ(sys::list_directory(directory_ + "/outside")->size(), 1u);
+    EXPECT_TRUE(fs::remove_tree(directory_));
+  }
+
+  Result<StagedLayer> unpack(const std::string& tar, UnpackLimits limits = {1 << 20, 1000}) {
+    std::string stage = directory_ + fmt::format("/stage{}", count_++);
+    root_ = stage + "/root";
+    TRY(Unpacking unpacking, Unpacking::start({BERTH_TEST_BIN "/berth-unpack", limits}, stage));
+    auto written = unpacking.write(tar);
+    if (!written && !unpacking.has_given_up()) return std::unexpected(std::move(written).error());
+    return unpacking.finish();
+  }
+  bool is_there(const std::string& path) const { return sys::exists(root_ + "/" + path); }
+  std::string text(const std::string& path) const { return sys::read_file(root_ + "/" + path).value_or("(none)"); }
+  struct stat status(const std::string& path) const {
+    struct stat status{};
+    EXPECT_EQ(::lstat((root_ + "/" + path).c_str(), &status), 0) << path;
+    return status;
+  }
+
+  std::string directory_;
+  std::string root_;
+  int count_ = 0;
+};
+
+fs::tar::Entry symlink_entry(const std::string& path, const std::string& target) {
+  return entry_of(Type::symlink, path, target);
+}
+
+TEST_F(HostileTest, PathsThatLeadOutStayInside) {
+  std::string outside = directory_ + "/outside";
+  ASSERT_TRUE(unpack(Tar()
+                         .file(outside + "/absolute", "1")
+                         .file("../../../../" + outside + "/dotdot", "2")
+                         .file("a/../../b", "3")
+                         .file("./././c", "4")
+                         .finish()));
+  EXPECT_EQ(text(outside.substr(1) + "/absolute"), "1");
+  EXPECT_EQ(text(outside.substr(1) + "/dotdot"), "2");
+  EXPECT_EQ(text("b"), "3");
+  EXPECT_EQ(text("c"), "4");
+}
+
+TEST_F(HostileTest, SymlinksLeadNowhereElse) {
+  std::string outside = directory_ + "/outside";
+  ASSERT_TRUE(unpack(Tar()
+                         .add(symlink_entry("link", outside))
+                         .file("link/through", "1")
+                         .add(symlink_entry("up", "../../../../../../../../../" + outside))
+                         .file("up/through", "2")
+                         .add(symlink_entry("file", outside + "/secret"))
+                         .file("file", "3")
+                         .finish()));
+  EXPECT_EQ(text("file"), "3");
+  EXPECT_TRUE(S_ISREG(status("file").st_mode)) << "the symlink was replaced, not followed";
+  EXPECT_EQ(text(outside.substr(1) + "/through"), "2") << "it resolves inside the layer";
+}
+
+TEST_F(HostileTest, AncestorsSwappedForSymlinksLeadNowhereElse) {
+  std::string outside = directory_ + "/outside";
+  ASSERT_TRUE(unpack(
+      Tar().directory("d/").file("d/first", "1").add(symlink_entry("d", outside)).file("d/second", "2").finish()));
+  EXPECT_TRUE(S_ISLNK(status("d").st_mode));
+}
+
+TEST_F(HostileTest, HardLinksReachNothingOutside) {
+  std::string secret = directory_ + "/outside/secret";
+  EXPECT_FALSE(unpack(Tar().add(entry_of(Type::hard_link, "stolen", secret)).finish()));
+  EXPECT_FALSE(unpack(Tar().add(entry_of(Type::hard_link, "stolen", "../../outside/secret")).finish()));
+  EXPECT_FALSE(unpack(Tar().add(entry_of(Type::hard_link, "stolen", "/")).finish()));
+  // Through a symlink: the link is to the symlink itself, or to what it means inside.
+  ASSERT_TRUE(
+      unpack(Tar().add(symlink_entry("link", secret)).add(entry_of(Type::hard_link, "stolen", "link")).finish()));
+  EXPECT_TRUE(S_ISLNK(status("stolen").st_mode));
+}
+
+TEST_F(HostileTest, AWriteDoesNotGoThroughAHardLink) {
+  ASSERT_TRUE(unpack(Tar().file("a", "1").add(entry_of(Type::hard_link, "b", "a")).file("b", "2").finish()));
+  EXPECT_EQ(text("a"), "1");
+  EXPECT_EQ(text("b"), "2");
+}
+
+TEST_F(HostileTest, DevicesAreLeftOut) {
+  fs::tar::Entry disk = entry_of(Type::block_device, "disk");
+  disk.device_major = 8;
+  fs::tar::Entry fake = entry_of(Type::character_device, "whiteout");  // 0:0, overlay's own mark
+  fs::tar::Entry kmem = entry_of(Type::character_device, "kmem");
+  kmem.device_major = 1;
+  kmem.device_minor = 2;
+  ASSERT_TRUE(unpack(Tar().add(disk).add(fake).add(kmem).add(entry_of(Type::fifo, "fifo")).finish()));
+  EXPECT_FALSE(is_there("disk") || is_there("kmem") || is_there("whiteout"));
+  EXPECT_TRUE(S_ISFIFO(status("fifo").st_mode));
+}
+
+TEST_F(HostileTest, SetuidAndCapabilitiesAreKept) {
+  fs::tar::Entry ping = file_entry("ping", 06755);
+  ping.uid = 70000;
+  ping.gid = 70001;
+  // A version 2 capability set: cap_net_raw, permitted and effective (linux/capability.h).
+  const std::uint32_t words[5] = {0x02000001, 1u << 13, 0, 0, 0};
+  std::string capability(sizeof words, '\0');
+  std::memcpy(capability.data(), words, sizeof words);
+  ping.xattrs["security.capability"] = capability;
+  ping.xattrs["user.note"] = std::string("a\0b", 3);
+  ping.xattrs["trusted.overlay.opaque"] = "y";
+  ping.xattrs["user.overlay.opaque"] = "y";
+  ping.xattrs["security.selinux"] = "label";
+  ASSERT_TRUE(unpack(Tar().add(ping, "x").finish()));
+  EXPECT_EQ(status("ping").st_mode & 07777, 06755u);
+  EXPECT_EQ(status("ping").st_uid, 70000u);
+  char value[64];
+  std::string path = root_ + "/ping";
+  EXPECT_EQ(::getxattr(path.c_str(), "security.capability", value, sizeof value), 20) << "as this host sees it";
+  EXPECT_EQ(std::memcmp(value + 4, capability.data() + 4, 16), 0);
+  EXPECT_EQ(::getxattr(path.c_str(), "user.note", value, sizeof value), 3);
+  for (const char* name : {"trusted.overlay.opaque", "user.overlay.opaque", "security.selinux"})
+    EXPECT_EQ(::getxattr(path.c_str(), name, value, sizeof value), -1) << name;
+}
+
+TEST_F(HostileTest, WhiteoutsAndOpaqueMarksStayInside) {
+  std::string outside = directory_ + "/outside";
+  EXPECT_FALSE(unpack(Tar().file(".wh...", "").finish()));
+  EXPECT_FALSE(unpack(Tar().file(".wh..", "").finish()));
+  EXPECT_FALSE(unpack(Tar().file(".wh.", "").finish()));
+  // An opaque mark below a symlink that leads out is refused: marks are set from outside the jail.
+  EXPECT_FALSE(unpack(Tar().add(symlink_entry("link", outside)).file("link/.wh..wh..opq", "").finish()));
+  char value = 0;
+  EXPECT_EQ(::getxattr(outside.c_str(), "trusted.overlay.opaque", &value, 1), -1);
+  ASSERT_TRUE(unpack(Tar().file(".wh..wh.plnk", "").file("d/.wh.x", "").finish()));
+  EXPECT_TRUE(S_ISCHR(status("d/x").st_mode));
+  EXPECT_FALSE(is_there(".wh..wh.plnk"));
+}
+
+TEST_F(HostileTest, TheLaterOfTwoEntriesCounts) {
+  auto layer =
+      unpack(Tar().file("a", "old").file("a", "new").directory("d/").file("d/x", "1").file("d", "file").finish());
+  ASSERT_TRUE(layer) << layer.error().text();
+  EXPECT_TRUE(layer->overlapping);
+  EXPECT_EQ(text("a"), "new");
+  EXPECT_EQ(text("d"), "file");
+  layer = unpack(Tar().directory("d/").file("d/x", "1").directory("d/").finish());
+  ASSERT_TRUE(layer);
+  EXPECT_FALSE(layer->overlapping) << "a directory that is said twice loses nothing";
+  EXPECT_EQ(text("d/x"), "1");
+}
+
+TEST_F(HostileTest, LimitsHold) {
+  EXPECT_EQ(unpack(Tar().file("a", std::string(5000, 'x')).finish(), {4000, 1000}).error().code(),
+            ErrorCode::exhausted);
+  Tar many;
+  for (int i = 0; i < 100; ++i) many.file(fmt::format("f{}", i), "");
+  EXPECT_EQ(unpack(many.finish(), {4000, 10}).error().code(), ErrorCode::exhausted);
+}
+
+// A header by hand, for what the writer refuses to write.
+std::string header(char type, std::string_view name, std::string_view size,
+                   std::string_view magic = {"ustar\0"
+                                             "00",
+                                             8}) {
+  std::string block(512, '\0');
+  auto put = [&](std::size_t at, std::string_view bytes) {
+    std::memcpy(block.data() + at, bytes.data(), bytes.size());
+  };
+  put(0, name);
+  put(100, "0000644");
+  put(108, "0000000");
+  put(116, "0000000");
+  put(124, size);
+  put(136, "00000000000");
+  put(148, "        ");
+  block[156] = type;
+  put(257, magic);
+  unsigned sum = 0;
+  for (char c : block) sum += static_cast<unsigned char>(c);
+  put(148, fmt::format("{:06o}", sum));
+  block[154] = '\0';
+  return block;
+}
+
+std::string padded(std::string text) {
+  text.resize((text.size() + 511) / 512 * 512, '\0');
+  return text;
+}
+
+// "LENGTH KEY=VALUE\n" with the right length.
+std::string record(std::string_view key, std::string_view value) {
+  std::size_t rest = key.size() + value.size() + 3;
+  std::size_t length = rest + (rest + 1 < 10 ? 1 : rest + 2 < 100 ? 2 : 3);
+  return fmt::format("{} {}={}\n", length, key, value);
+}
+
+std::string sparse_records(std::string_view size) {
+  return record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") + record("GNU.sparse.realsize", size);
+}
+
+std::string pax(const std::string& records) {
+  return header('x', "pax", fmt::format("{:011o}", records.size())) + padded(records);
+}
+
+TEST_F(HostileTest, SizesBeyondReasonAreRefused) {
+  std::string huge = std::string("\x80", 1) + std::string(3, '\0') + std::string("\x7f\xff\xff\xff\xff\xff\xff\xff", 8);
+  std::string negative(12, '\xff');
+  for (const std::string& size : {huge, negative, std::string("77777777777"), std::string("9"), std::string("0x10")})
+    EXPECT_FALSE(unpack(header('0', "a", size) + std::string(1024, '\0'))) << to_hex(size);
+  for (const char* size : {"9223372036854775807", "9223372036854775808", "18446744073709551616", "-1", "", "1e3"})
+    EXPECT_FALSE(unpack(pax(record("size", size)) + header('0', "a", "00000001000") + std::string(100, 'x'))) << size;
+}
+
+TEST_F(HostileTest, PaxRecordsAreChecked) {
+  for (const char* records : {"5 a=b\n", "999 path=a\n", "0 path=a\n", "-9 path=a\n", "path=a\n", "11 path=abc",
+                              "99999999999999999999 a=b\n"})
+    EXPECT_FALSE(unpack(pax(records) + header('0', "a", "00000000000"))) << records;
+  // A path within the records overrides the header's, and is judged like it.
+  ASSERT_TRUE(unpack(pax("21 path=../../escape\n") + header('0', "harmless", "00000000000")));
+  EXPECT_TRUE(is_there("escape"));
+  EXPECT_FALSE(is_there("harmless"));
+  EXPECT_FALSE(unpack(header('x', "pax", "00777777777") + std::string(1024, 'x')));
+  EXPECT_FALSE(unpack(header('L', "long", "00777777777") + std::string(1024, 'x')));
+}
+
+TEST_F(HostileTest, SparseBombsAreBounded) {
+  auto bomb = unpack(pax(sparse_records("999999999999")) + header('0', "bomb", "00000001000") + padded("1\n0\n0\n"));
+  ASSERT_FALSE(bomb);
+  EXPECT_EQ(bomb.error().code(), ErrorCode::exhausted);
+  // Extents out of order, beyond the end, and more of them than the file has bytes for.
+  for (const char* map : {"2\n5\n1\n0\n1\n", "1\n0\n99\n", "1\n9\n2\n", "1\n3\n1\n", "1000000000\n0\n1\n", "x\n",
+                          "1\n18446744073709551615\n2\n"})
+    EXPECT_FALSE(unpack(pax(sparse_records("10")) + header('0', "bad", "00000001002") + padded(map) + padded("ab")))
+        << map;
+  auto good = unpack(pax(sparse_records("10") + record("GNU.sparse.name", "named")) +
+                     header('0', "bad", "00000001002") + padded("1\n3\n2\n") + padded("ab"));
+  ASSERT_TRUE(good) << good.error().text();
+  EXPECT_EQ(text("named"), std::string("\0\0\0ab\0\0\0\0\0", 10));
+  auto older = unpack(pax(record("GNU.sparse.size", "6") + record("GNU.sparse.map", "1,1,4,1")) +
+                      header('0', "older", "00000000002") + padded("ab"));
+  ASSERT_TRUE(older) << older.error().text();
+  EXPECT_EQ(text("older"), std::string("\0a\0\0b\0", 6));
+}
+
+TEST_F(HostileTest, NamesAreBytes) {
+  ASSERT_TRUE(unpack(Tar().file("caf\xe9", "1").file("new\nline", "2").file(std::string(200, 'n'), "3").finish()));
+  EXPECT_EQ(text("caf\xe9"), "1");
+  EXPECT_EQ(text("new\nline"), "2");
+  EXPECT_EQ(text(std::string(200, 'n')), "3");
+  auto refused = unpack(Tar().file(std::string(300, 'n'), "").finish());
+  ASSERT_FALSE(refused);
+  // An opaque directory with such a name is still marked.
+  ASSERT_TRUE(unpack(Tar().directory("caf\xe9/").file("caf\xe9/.wh..wh..opq", "").finish()));
+  char value = 0;
+  EXPECT_EQ(::getxattr((root_ + "/caf\xe9").c_str(), "trusted.overlay.opaque", &value, 1), 1);
+}
+
+TEST_F(HostileTest, DeepTreesNeitherEscapeNorStay) {
+  Tar tar;
+  std::string path;
+  for (int i = 0; i < 1500; ++i) path += "d/";
+  tar.directory(path);
+  auto layer = unpack(tar.finish(), {1 << 20, 10000});
+  ASSERT_TRUE(layer) << layer.error().text();
+  EXPECT_TRUE(fs::remove_tree(root_));
+}
+
+TEST_F(HostileTest, AnArchiveCutAnywhereIsRefusedOrWhole) {
+  fs::tar::Entry entry = file_entry("caf\xc3\xa9", 0644);
+  entry.xattrs["user.x"] = "y";
+  std::string whole = Tar().directory("d/").add(entry, std::string(700, 'x')).add(symlink_entry("l", "d")).finish();
+  for (std::size_t cut = 1; cut < whole.size() - 1024; ++cut) {
+    // Between two entries a tar stream may end; an extension belongs to the entry after it.
+    if (cut == 512 || cut == whole.size() - 1536) continue;
+    if (cut % 512 > 2 && cut % 64 != 0) continue;  // each block's edges, and some between
+    EXPECT_FALSE(unpack(whole.substr(0, cut))) << cut;
+  }
+}
+
+TEST_F(HostileTest, CompressedStreamsThatAreCutOrBombsAreRefused) {
+  EXPECT_FALSE(unpack(std::string("\x1f\x8b\x08\x00", 4)));
+  EXPECT_FALSE(unpack("\x28\xb5\x2f\xfd"));
+  EXPECT_FALSE(unpack(std::string("\x1f\x8b") + std::string(1000, 'x')));
+  EXPECT_EQ(unpack("BZh91AY&SY").error().code(), ErrorCode::unsupported);
+}
+
+}  // namespace
+}  // namespace berth::image
