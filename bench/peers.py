@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" 
 
 from support import images, namespaces  # noqa: E402
 from support.engine import Engine, build_dir  # noqa: E402
+from support.portal import guest_tools  # noqa: E402
 from support.process import eventually  # noqa: E402
 
 from measure import timed  # noqa: E402
@@ -141,7 +142,7 @@ class Berth(Engined):
     name = "berth"
 
     def __init__(self, _):
-        self.engine = Engine().start()
+        self.engine = Engine(arguments=["--guest-tools", guest_tools()]).start()
         self.command = [str(build_dir() / "berth"), "-H", self.engine.host]
 
     def daemons(self):
@@ -213,17 +214,27 @@ class HostSshd:
         for path in (self.key, directory / "host"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
         (directory / "authorized").write_text(self.key.with_suffix(".pub").read_text())
+        self._add_account(directory)
+        directory.parent.chmod(0o711)  # sshd reads the key as that account
         self.port = 18722
         config = directory / "sshd_config"
         config.write_text(f"ListenAddress 127.0.0.1:{self.port}\nHostKey {directory}/host\nPidFile none\nStrictModes no\n"
-                          f"AuthorizedKeysFile {directory}/authorized\nPermitRootLogin prohibit-password\nUsePAM no\n")
+                          f"AuthorizedKeysFile {directory}/authorized\nUsePAM no\n")
         self.process = subprocess.Popen([sshd, "-D", "-f", str(config)], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         eventually(lambda: self._answers(), 10, "sshd answers")
 
+    def _add_account(self, directory):
+        """An account with a plain shell, known in this mount namespace only: root's start-up files may cost more than ssh."""
+        self.user = "berth-bench"
+        lines = {"passwd": f"{self.user}:x:1000:1000::{directory}:/bin/sh\n", "shadow": f"{self.user}:*:::::::\n"}
+        for name, line in lines.items():
+            (directory / name).write_text(pathlib.Path("/etc", name).read_text() + line)
+            subprocess.run(["mount", "--bind", directory / name, f"/etc/{name}"], check=True)
+
     def _answers(self):
         try:
-            return self.login("root", self.port)
+            return self.login(self.user, self.port)
         except RuntimeError:
             return None
 
@@ -235,6 +246,7 @@ class HostSshd:
     def close(self):
         self.process.terminate()
         self.process.wait(10)
+        subprocess.run(["umount", "/etc/passwd", "/etc/shadow"], check=True)
 
 
 class Portal:
