@@ -38,12 +38,14 @@ class Parser {
     return 1 + static_cast<std::size_t>(std::ranges::count(text_.substr(0, at), '\n'));
   }
 
-  Node make(TemplateKind kind, std::size_t start) const {
+  // told is where messages say that the node is, when that is not its start.
+  Node make(TemplateKind kind, std::size_t start, std::optional<std::size_t> told = {}) const {
     auto node = std::make_unique<TemplateNode>();
     node->kind = kind;
-    node->line = line_of(start);
-    std::size_t newline = text_.substr(0, start).rfind('\n');
-    node->column = newline == std::string_view::npos ? start : start - newline - 1;
+    std::size_t at = told.value_or(start);
+    node->line = line_of(at);
+    std::size_t newline = text_.substr(0, at).rfind('\n');
+    node->column = newline == std::string_view::npos ? at : at - newline - 1;
     node->text = text_.substr(start, at_ - start);
     return node;
   }
@@ -259,9 +261,10 @@ class Parser {
     if (c == '$') {
       ++at_;
       std::string name = take_word();
+      std::size_t first_field = at_;
       std::vector<std::string> fields;
       parse_fields(fields);
-      Node node = make(TemplateKind::variable, start);
+      Node node = make(TemplateKind::variable, start, fields.empty() ? start : first_field);
       node->name = name;
       node->fields = fields;
       return node;
@@ -270,9 +273,10 @@ class Parser {
       ++at_;
       TRY(Node pipeline, parse_pipeline(depth + 1));
       if (!skip(")")) return error("unclosed left paren");
+      std::size_t first_field = at_;
       std::vector<std::string> fields;
       parse_fields(fields);
-      Node node = make(TemplateKind::chain, start);
+      Node node = make(TemplateKind::chain, start, first_field);
       node->fields = fields;
       node->children.push_back(std::move(pipeline));
       return node;
@@ -287,7 +291,10 @@ class Parser {
     std::vector<std::string> fields;
     parse_fields(fields);
     if (fields.empty()) ++at_;
-    Node node = make(TemplateKind::field, start);
+    // Go places ".A.B" at its second field.
+    std::optional<std::size_t> second;
+    if (fields.size() > 1) second = start + 1 + fields[0].size();
+    Node node = make(TemplateKind::field, start, second);
     node->fields = fields;
     return node;
   }
