@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/text.h"
 #include "fs/detail/xattr.h"
 #include "fs/tree.h"
 #include "sys/file.h"
@@ -50,6 +51,7 @@ class Unpacker {
   Result<void> clear_way(int parent, const std::string& name, bool for_directory);
   Result<int> parent_of(const std::string& path);
   Result<sys::UniqueFd> open_parent(const std::string& path);
+  Result<void> make_parents(const std::string& path);
   Result<void> set_directory_times();
 
   uid_t owner(const tar::Entry& entry) const {
@@ -63,6 +65,7 @@ class Unpacker {
   const RootDir& root_;
   const UntarOptions& options_;
   UntarReport report_;
+  std::uint64_t made_parents_ = 0;
   std::vector<char> buffer_;
   Parent parent_;  // of the last entry: the next one is mostly its neighbour
   // A directory's time is set at the end: what is made in it would change it again.
@@ -133,11 +136,29 @@ Result<sys::UniqueFd> Unpacker::open_parent(const std::string& path) {
   return root_.open(path, O_PATH | O_DIRECTORY);
 }
 
+// Makes the directories that the archive does not mention. They count as entries: a short archive may mean very many.
+Result<void> Unpacker::make_parents(const std::string& path) {
+  TRY(sys::UniqueFd at, root_.open("", O_PATH | O_DIRECTORY));
+  for (const std::string& part : split(path, '/')) {
+    if (::mkdirat(at.get(), part.c_str(), 0755) == 0) {
+      if (++made_parents_ > options_.limits.headers)
+        return fail(ErrorCode::exhausted, "more than {} entries", options_.limits.headers);
+    } else if (errno != EEXIST) {
+      return fail_errno("mkdir");
+    }
+    auto next = sys::open_at(at.get(), part, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    // A symlink on the way: what it means is to be resolved from the root.
+    if (!next) return root_.ensure_directories(path, 0755);
+    at = std::move(*next);
+  }
+  return {};
+}
+
 Result<int> Unpacker::parent_of(const std::string& path) {
   if (parent_.directory && parent_.path == path) return parent_.directory.get();
   auto directory = open_parent(path);
   if (!directory && directory.error().errno_value() == ENOENT) {
-    TRY_OK(root_.ensure_directories(path, 0755));
+    TRY_OK(make_parents(path));
     directory = open_parent(path);
   }
   if (!directory) return std::unexpected(std::move(directory).error());
