@@ -202,7 +202,8 @@ async::Task<Result<void>> Container::recover() {
     constexpr int kRebooted = 255;
     co_await finish(kRebooted, now());
   } else {
-    co_await lost("its shim was killed");
+    // Beside the others: it is given its stop timeout, and the engine is to answer before that.
+    tasks_.spawn("lost " + id(), lost("its shim was killed"));
   }
   co_return Result<void>();
 }
