@@ -275,6 +275,10 @@ class Portal:
             raise RuntimeError(f"berth up: {done.stderr.strip()[-300:]}")
         return json.loads(done.stdout)["ssh"]["port"]
 
+    def up_and_running(self, name, key):
+        self.up(name, key)
+        self.do("start", name)
+
     def do(self, *words):
         return timed([*self.command, *words], env=self.environment)
 
