@@ -126,7 +126,7 @@ void declare_history(Flags& flags, HistoryOptions& options) {
 Result<int> history(Context& context, const HistoryOptions& options, const Words& words) {
   TRY(auto engine, context.engine());
   TRY(json::Value layers, engine.get(fmt::format("/images/{}/history", escape_path(words[0]))));
-  Listing listing("*formatter.historyContext",
+  Listing listing("*image.historyContext",
                   options.quiet ? "{{.ID}}" : "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
                   {{"ID", "IMAGE"},
                    {"CreatedSince", "CREATED"},

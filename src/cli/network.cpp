@@ -30,8 +30,7 @@ void declare_list(Flags& flags, NetworkListOptions& options) {
 Result<int> list_networks(Context& context, const NetworkListOptions& options, const Words&) {
   TRY(auto engine, context.engine());
   TRY(json::Value networks, engine.get("/networks" + query({{"filters", encode_filters(options.filters)}})));
-  Listing listing("*formatter.networkContext",
-                  options.quiet ? "{{.ID}}" : "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
+  Listing listing("*network.networkContext", options.quiet ? "{{.ID}}" : "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
                   {{"ID", "NETWORK ID"},
                    {"Name", "NAME"},
                    {"Driver", "DRIVER"},

@@ -21,12 +21,6 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
   return text;
 }
 
-Result<Template> parse_format(std::string_view format) {
-  auto shape = Template::parse(format);
-  if (!shape) return fail(ErrorCode::invalid, "failed to parse template: {}", shape.error().text());
-  return shape;
-}
-
 bool wants_json(const ListOptions& options) { return options.format == "json" || options.output == "json"; }
 
 Result<void> check_output(const ListOptions& options) {
@@ -135,38 +129,61 @@ Result<std::string> Listing::render(const ListOptions& options) const {
     for (const Row& row : rows_) text += print_row(row.fields) + "\n";
     return text;
   }
-  std::string_view wanted = options.format;
-  bool table = wanted.empty() || wanted.starts_with(kTable);
-  if (wanted.starts_with(kTable)) wanted.remove_prefix(kTable.size());
-  std::string format(trim(wanted));
-  if (format.empty()) format = default_format_;
-  format = replace_all(replace_all(std::move(format), "\\t", "\t"), "\\n", "\n");
-  TRY(Template shape, parse_format(format));
+  bool table = is_table(options.format);
+  auto shape = Template::parse(cells_of(options.format));
+  if (!shape) return fail(ErrorCode::invalid, "template parsing error: {}", shape.error().text());
   if (table && !(options.quiet && options.format.empty())) {
-    json::Object headers;
-    for (const Column& column : columns_) headers[column.field] = column.header;
-    TemplateContext context{type_name_,
-                            [](std::string_view name, const auto& arguments) -> std::optional<json::Value> {
-                              if (name != "Label" || arguments.size() != 1 || !arguments[0].is_string()) return {};
-                              return boost::json::string(label_header(arguments[0].get_string()));
-                            },
-                            ""};
-    auto line = shape.render(headers, context);
-    if (!line) return fail(ErrorCode::invalid, "failed to execute template: {}", line.error().text());
-    text += *line + "\n";
+    TRY(std::string line, render_header(*shape));
+    text += line + "\n";
   }
   for (const Row& row : rows_) {
-    TemplateContext context{type_name_,
-                            [&](std::string_view name, const auto& arguments) -> std::optional<json::Value> {
-                              if (name != "Label" || arguments.size() != 1 || !arguments[0].is_string()) return {};
-                              return boost::json::string(json::string_or(row.labels, arguments[0].get_string()));
-                            },
-                            print_row(row.fields)};
-    auto line = shape.render(row.fields, context);
-    if (!line) return fail(ErrorCode::invalid, "failed to execute template: {}", line.error().text());
+    auto line = shape->render(row.fields, context_of(row));
+    if (!line) return fail(ErrorCode::invalid, "template parsing error: {}", line.error().text());
     text += *line + "\n";
   }
   return table ? align_columns(text) : text;
+}
+
+bool Listing::is_table(std::string_view format) { return format.empty() || format.starts_with(kTable); }
+
+std::string Listing::cells_of(std::string_view format) const {
+  if (format.starts_with(kTable)) format.remove_prefix(kTable.size());
+  std::string cells(trim(format));
+  if (cells.empty()) cells = default_format_;
+  return replace_all(replace_all(std::move(cells), "\\t", "\t"), "\\n", "\n");
+}
+
+// The header is the template over the titles; a field that does not exist shows as <no value> there.
+Result<std::string> Listing::render_header(const Template& shape) const {
+  json::Object titles;
+  for (const Column& column : columns_) titles[column.field] = column.header;
+  TemplateContext context;
+  context.method = [](std::string_view name, const auto& arguments) -> std::optional<json::Value> {
+    if (name != "Label" || arguments.size() != 1 || !arguments[0].is_string()) return {};
+    return boost::json::string(label_header(arguments[0].get_string()));
+  };
+  auto line = shape.render(titles, context);
+  if (!line) return fail(ErrorCode::invalid, "template parsing error: {}", line.error().text());
+  return line;
+}
+
+TemplateContext Listing::context_of(const Row& row) const {
+  auto method = [&row](std::string_view name, const auto& arguments) -> std::optional<json::Value> {
+    if (name != "Label" || arguments.size() != 1 || !arguments[0].is_string()) return {};
+    return boost::json::string(json::string_or(row.labels, arguments[0].get_string()));
+  };
+  return {type_name_, method, print_row(row.fields)};
+}
+
+Result<void> Listing::check_format(std::string_view format) const {
+  if (format == "json") return {};
+  auto shape = Template::parse(cells_of(format));
+  if (!shape) return fail(ErrorCode::invalid, "failed to parse template: {}", shape.error().text());
+  Row empty;
+  for (const Column& column : columns_) empty.fields[column.field] = "";
+  auto line = shape->render(empty.fields, context_of(empty));
+  if (!line) return fail(ErrorCode::invalid, "failed to execute template: {}", line.error().text());
+  return {};
 }
 
 std::string pretty_json(const json::Value& value) {

@@ -50,12 +50,19 @@ class Listing {
 
   // The text of the list in the wanted form: table by default; "table TEMPLATE", "TEMPLATE", "json".
   Result<std::string> render(const ListOptions& options) const;
+  // Whether the rows have what the format asks for, before there are any.
+  Result<void> check_format(std::string_view format) const;
 
  private:
   struct Row {
     json::Object fields;
     json::Value labels;
   };
+  static bool is_table(std::string_view format);
+  std::string cells_of(std::string_view format) const;
+  Result<std::string> render_header(const Template& shape) const;
+  TemplateContext context_of(const Row& row) const;
+
   std::string_view type_name_;
   std::string default_format_;
   std::vector<Column> columns_;

@@ -138,7 +138,31 @@ json::Object row_of(const json::Value& container, const PsOptions& options) {
           {"Platform", platform == nullptr ? json::Value(nullptr) : *platform}};
 }
 
+Listing make_listing(const PsOptions& options) {
+  std::string cells = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+  if (options.size) cells += "\t{{.Size}}";
+  return {"*formatter.ContainerContext",
+          options.quiet ? "{{.ID}}" : cells,
+          {{"ID", "CONTAINER ID"},
+           {"Names", "NAMES"},
+           {"Image", "IMAGE"},
+           {"Command", "COMMAND"},
+           {"CreatedAt", "CREATED AT"},
+           {"RunningFor", "CREATED"},
+           {"Ports", "PORTS"},
+           {"State", "STATE"},
+           {"Status", "STATUS"},
+           {"Size", "SIZE"},
+           {"Labels", "LABELS"},
+           {"Mounts", "MOUNTS"},
+           {"LocalVolumes", "LOCAL VOLUMES"},
+           {"Networks", "NETWORKS"},
+           {"Platform", "PLATFORM"}}};
+}
+
 Result<int> list_containers(Context& context, const PsOptions& options, const Words&) {
+  Listing listing = make_listing(options);
+  TRY_OK(listing.check_format(options.format));
   TRY(auto engine, context.engine());
   std::int64_t limit = options.latest ? 1 : options.last.value_or(-1);
   bool size = options.size || options.format.contains(".Size");
@@ -146,26 +170,6 @@ Result<int> list_containers(Context& context, const PsOptions& options, const Wo
                                                                      {"limit", limit > 0 ? std::to_string(limit) : ""},
                                                                      {"size", size ? "1" : ""},
                                                                      {"filters", encode_filters(options.filters)}})));
-  std::string cells = options.quiet
-                          ? "{{.ID}}"
-                          : "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
-  if (options.size && !options.quiet) cells += "\t{{.Size}}";
-  Listing listing("*formatter.ContainerContext", cells,
-                  {{"ID", "CONTAINER ID"},
-                   {"Names", "NAMES"},
-                   {"Image", "IMAGE"},
-                   {"Command", "COMMAND"},
-                   {"CreatedAt", "CREATED AT"},
-                   {"RunningFor", "CREATED"},
-                   {"Ports", "PORTS"},
-                   {"State", "STATE"},
-                   {"Status", "STATUS"},
-                   {"Size", "SIZE"},
-                   {"Labels", "LABELS"},
-                   {"Mounts", "MOUNTS"},
-                   {"LocalVolumes", "LOCAL VOLUMES"},
-                   {"Networks", "NETWORKS"},
-                   {"Platform", "PLATFORM"}});
   if (containers.is_array()) {
     for (const json::Value& container : containers.get_array()) {
       const json::Value* labels = json::find(container, "Labels");

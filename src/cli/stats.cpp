@@ -116,7 +116,7 @@ Result<Samples> measure(const EngineClient& engine, const StatsOptions& options,
 }
 
 Result<std::string> render(const Samples& before, const Samples& after, const StatsOptions& options) {
-  Listing listing("*formatter.statsContext",
+  Listing listing("*container.statsContext",
                   "{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}",
                   {{"ID", "CONTAINER ID"},
                    {"Container", "CONTAINER"},

@@ -19,18 +19,31 @@ void declare_format(Flags& flags, FormatOptions& options) {
   flags.add("output,o", options.output, "'json' prints JSON");
 }
 
-// One document through a template or as JSON; false when neither is wanted.
-Result<bool> print_document(const json::Value& document, const ListOptions& options) {
+constexpr std::string_view kBadTemplate = "template parsing error: ";
+
+// Docker's client ends with this code when the template itself is wrong.
+constexpr int kExitBadTemplate = 64;
+
+// Says what is wrong with a template, before anything is asked; 0 when nothing is.
+int report_bad_template(const ListOptions& options, std::string_view prefix) {
+  if (options.format.empty() || options.format == "json") return 0;
+  auto shape = Template::parse(options.format);
+  if (shape) return 0;
+  print_error(fmt::format("{}{}\n", prefix, shape.error().text()));
+  return kExitBadTemplate;
+}
+
+// One document through a template or as JSON; false when neither is wanted. prefix begins the message of a bad
+// template.
+Result<bool> print_document(const json::Value& document, const ListOptions& options, std::string_view prefix) {
   if (options.format == "json" || options.output == "json") {
     TRY_OK(print_out(json::print(document) + "\n"));
     return true;
   }
   if (options.format.empty()) return false;
-  auto shape = Template::parse(options.format);
-  if (!shape) return fail(ErrorCode::invalid, "failed to parse template: {}", shape.error().text());
-  auto text = shape->render(document);
-  if (!text) return fail(ErrorCode::invalid, "failed to execute template: {}", text.error().text());
-  TRY_OK(print_out(*text + "\n"));
+  TRY(Template shape, Template::parse(options.format));
+  TRY(std::string text, shape.render(document));
+  TRY_OK(print_out(text + "\n"));
   return true;
 }
 
@@ -70,6 +83,7 @@ std::string server_text(const json::Value& server) {
 }
 
 Result<int> show_version(Context& context, const FormatOptions& options, const Words&) {
+  if (int code = report_bad_template(options, kBadTemplate); code != 0) return code;
   json::Object client{{"Version", context.version}, {"Os", "linux"}, {"Arch", client_architecture()}};
   auto engine = context.engine();
   auto server = engine ? engine->get("/version") : Result<json::Value>(std::unexpected(engine.error()));
@@ -159,6 +173,7 @@ std::string info_text(const json::Value& info) {
 }
 
 Result<int> show_info(Context& context, const FormatOptions& options, const Words&) {
+  if (int code = report_bad_template(options, kBadTemplate); code != 0) return code;
   TRY(auto engine, context.engine());
   TRY(json::Value info, engine.get("/info"));
   TRY(bool printed, print_document(info, options));
@@ -199,6 +214,7 @@ std::string event_text(const json::Value& event) {
 }
 
 Result<int> show_events(Context& context, const EventsOptions& options, const Words&) {
+  if (int code = report_bad_template(options, "Error parsing format: "); code != 0) return code;
   TRY(auto engine, context.engine());
   TRY(std::string since, point_in_time(options.since, ""));
   TRY(std::string until, point_in_time(options.until, ""));

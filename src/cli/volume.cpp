@@ -22,7 +22,7 @@ void declare_list(Flags& flags, VolumeListOptions& options) {
 Result<int> list_volumes(Context& context, const VolumeListOptions& options, const Words&) {
   TRY(auto engine, context.engine());
   TRY(json::Value answer, engine.get("/volumes" + query({{"filters", encode_filters(options.filters)}})));
-  Listing listing("*formatter.volumeContext", options.quiet ? "{{.Name}}" : "{{.Driver}}\t{{.Name}}",
+  Listing listing("*volume.volumeContext", options.quiet ? "{{.Name}}" : "{{.Driver}}\t{{.Name}}",
                   {{"Name", "VOLUME NAME"},
                    {"Driver", "DRIVER"},
                    {"Scope", "SCOPE"},

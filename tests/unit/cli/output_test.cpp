@@ -66,10 +66,18 @@ TEST(Listing, QuietHasNoHeader) {
   EXPECT_EQ(*list.render(options), "1\n");
 }
 
-TEST(Listing, SaysWhatIsWrongWithAFormat) {
-  EXPECT_EQ(render("{{.ID"), "failed to parse template: template: :1: unclosed action");
-  EXPECT_EQ(render("{{.Foo}}"),
+TEST(Listing, ChecksAFormatBeforeThereAreRows) {
+  EXPECT_TRUE(listing().check_format("table {{.Names}}"));
+  EXPECT_EQ(listing().check_format("{{.ID").error().text(), "failed to parse template: template: :1: unclosed action");
+  EXPECT_EQ(listing().check_format("{{.Foo}}").error().text(),
             "failed to execute template: template: :1:2: executing \"\" at <.Foo>: "
+            "can't evaluate field Foo in type *formatter.ContainerContext");
+}
+
+TEST(Listing, SaysWhatIsWrongWithAFormat) {
+  EXPECT_EQ(render("{{.ID"), "template parsing error: template: :1: unclosed action");
+  EXPECT_EQ(render("{{.Foo}}"),
+            "template parsing error: template: :1:2: executing \"\" at <.Foo>: "
             "can't evaluate field Foo in type *formatter.ContainerContext");
   EXPECT_EQ(render("", false, "yaml"), "unknown output \"yaml\": use -o json, or leave it out for a table");
 }
