@@ -33,9 +33,8 @@ int report_bad_template(const ListOptions& options, std::string_view prefix) {
   return kExitBadTemplate;
 }
 
-// One document through a template or as JSON; false when neither is wanted. prefix begins the message of a bad
-// template.
-Result<bool> print_document(const json::Value& document, const ListOptions& options, std::string_view prefix) {
+// One document through a template or as JSON; false when neither is wanted.
+Result<bool> print_document(const json::Value& document, const ListOptions& options) {
   if (options.format == "json" || options.output == "json") {
     TRY_OK(print_out(json::print(document) + "\n"));
     return true;
