@@ -257,7 +257,10 @@ def test_a_replacement_that_was_cut_off_is_finished(make, portal):
     engine_portal(portal, "POST", f"/v1.41/containers/create?name=wsnext-{name}", note)
     portal.end(signal.SIGKILL)
     portal.start()
-    eventually(lambda: portal.show(name)["image"] == "bare:latest", 20, "the replacement is finished")
+    assert portal.show(name)["ssh"]["port"] == ssh.port
+    containers = portal.engine.berth()
+    eventually(lambda: f"wsnext-{name}" not in containers("ps", "-a").ok().out, 20, "the replacement is finished")
+    assert portal.show(name)["image"] == "bare:latest"
     assert ssh("cat note").ok().out == "mine\n"
 
 
