@@ -19,14 +19,14 @@ constexpr GroupTitle kGroupTitles[] = {
     {Group::containers, "Containers"},  {Group::images, "Images"},         {Group::system, "System"}};
 
 struct GlobalOptions {
-  std::string host;
+  std::vector<std::string> hosts;
   bool version = false;
   bool debug = false;
   std::string log_level, config;
 };
 
 void declare_global(Flags& flags, GlobalOptions& options) {
-  flags.add("host,H", options.host, "The engine's address: unix:///PATH or tcp://HOST:PORT");
+  flags.add("host,H", options.hosts, "The engine's address: unix:///PATH or tcp://HOST:PORT");
   flags.add("version,v", options.version, "Print the version and quit");
   flags.add("debug,D", options.debug, "Accepted for Docker's sake; the client logs nothing");
   flags.add("log-level,l", options.log_level, "Accepted for Docker's sake; the client logs nothing");
@@ -172,7 +172,12 @@ int run_command_line(Context& context, std::span<const std::string> arguments) {
   static constexpr Command kTop{.usage = "[OPTIONS] COMMAND [ARG...]", .summary = "", .arity = kAnyWords};
   auto words = flags.parse(arguments);
   if (!words) return report_flag_error(context, kTop, words.error());
-  context.host = options.host;
+  if (options.hosts.size() > 1) {
+    print_error(fmt::format("{}Specify only one -H\n",
+                            context.as_docker ? "Failed to initialize: unable to resolve docker endpoint: " : ""));
+    return 1;
+  }
+  if (!options.hosts.empty()) context.host = options.hosts.front();
   if (options.version) {
     (void)print_out(fmt::format("{} version {}\n", context.as_docker ? "Docker" : "berth", context.version));
     return 0;

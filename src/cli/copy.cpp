@@ -159,6 +159,7 @@ void report_copy(const CopyOptions& options, std::uint64_t bytes, std::string_vi
 
 Result<int> copy_from(const EngineClient& engine, const CopyOptions& options, const CopyPlace& source,
                       const std::string& target) {
+  if (target != "-") TRY_OK(check_local(target));
   std::string path = source.path;
   if (options.follow_link) {
     auto link = stat_path(engine, source.container, path);

@@ -49,15 +49,17 @@ Result<Landing> plan_landing(bool source_is_directory, const std::string& source
   return Landing{parent_of(target), base_name(target)};
 }
 
+Result<void> check_local(const std::string& target) {
+  struct stat info{};
+  std::string parent = parent_of(target);
+  if (::stat(target.c_str(), &info) == 0 || (::stat(parent.c_str(), &info) == 0 && S_ISDIR(info.st_mode))) return {};
+  return fail(ErrorCode::not_found, "invalid output path: directory \"{}\" does not exist", parent);
+}
+
 Result<Landing> plan_local(bool source_is_directory, const std::string& source, const std::string& target) {
   struct stat info{};
   std::optional<bool> is_directory;
   if (::stat(target.c_str(), &info) == 0) is_directory = S_ISDIR(info.st_mode);
-  if (!is_directory) {
-    std::string parent = parent_of(target);
-    if (::stat(parent.c_str(), &info) < 0 || !S_ISDIR(info.st_mode))
-      return fail(ErrorCode::not_found, "invalid output path: directory \"{}\" does not exist", parent);
-  }
   return plan_landing(source_is_directory, source, target, is_directory);
 }
 

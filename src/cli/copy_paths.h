@@ -33,7 +33,9 @@ struct Landing {
 // target_is_directory is absent when there is nothing at target.
 Result<Landing> plan_landing(bool source_is_directory, const std::string& source, const std::string& target,
                              std::optional<bool> target_is_directory);
-// The same for a target on this machine, with Docker's texts for a missing directory.
+// Whether a target on this machine is there, or at least its directory: asked before the daemon is.
+Result<void> check_local(const std::string& target);
+// plan_landing for a target on this machine.
 Result<Landing> plan_local(bool source_is_directory, const std::string& source, const std::string& target);
 
 // "dir/." and ".": what is in the directory, not the directory.

@@ -42,8 +42,9 @@ TEST(Landing, OfADirectory) {
 }
 
 TEST(Landing, HereNeedsItsDirectory) {
-  auto planned = plan_local(false, "/a/f", "/nonexistent/x/y");
+  auto planned = check_local("/nonexistent/x/y");
   ASSERT_FALSE(planned);
+  EXPECT_TRUE(check_local("/tmp/not-there-yet"));
   EXPECT_EQ(planned.error().text(), "invalid output path: directory \"/nonexistent/x\" does not exist");
 }
 
