@@ -85,10 +85,11 @@ def test_the_terminal_has_our_size_from_the_first_moment(cli):
 
 def test_a_change_of_size_arrives(cli):
     terminal = Terminal(cli, "run", "--rm", "-it", "busybox", "sh").expect(b"# ")
-    terminal.resize(41, 111)
     end = time.monotonic() + 20
     while b"41 111" not in terminal.seen:
         assert time.monotonic() < end, terminal.seen
+        terminal.resize(40, 110)  # a client that was not watching yet is told again
+        terminal.resize(41, 111)
         terminal.type(b"stty size\n").read(0.3)
     terminal.type(b"exit 3\n")
     assert terminal.wait() == 3
