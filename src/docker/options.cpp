@@ -128,7 +128,7 @@ const std::vector<Setting>& settings() {
        text(&Options::engine, &EngineConfig::guest_tools_dir)},
       {"init-program", "PATH", "for --init (catatonit or tini-static)",
        text(&Options::engine, &EngineConfig::init_program)},
-      {"remove-from-host", nullptr, "delete this instance's bridges and firewall rules, and end",
+      {"remove-from-host", nullptr, "delete this instance's bridges, firewall rules and cgroups, and end",
        flag(&Options::remove_from_host)},
       {"list-crash-points", nullptr, "print the places where a crash can be simulated, and end",
        flag(&Options::list_crash_points)},

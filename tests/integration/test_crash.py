@@ -361,6 +361,18 @@ class TestReconcile:
             subprocess.run(["ip", "link", "del", "berth9"])
             subprocess.run(["nft", "delete table inet berth_other"])
 
+    def test_told_to_leave_the_machine_it_takes_everything_along(self, crashing):
+        """--remove-from-host, which scripts/uninstall calls: no interface, rule or control group of ours is left."""
+        cli = crashing.berth()
+        cli("run", "--name", "box", "-p", "127.0.0.1:18603:80", "busybox", "true").ok()
+        crashing.stop()
+        run([*crashing.command(), "--remove-from-host"]).ok()
+        left = [line for line in leaks.interfaces() | leaks.rules() if crashing.tag in line]
+        groups = [top for top in os.listdir("/sys/fs/cgroup") if os.path.isdir(f"/sys/fs/cgroup/{top}{crashing.cgroup_parent}")]
+        assert (left, groups, os.path.isdir(f"/sys/fs/cgroup{crashing.cgroup_parent}")) == ([], [], False)
+        crashing.start()
+        assert cli("start", "-a", "box").rc == 0
+
     def test_after_a_reboot_containers_are_seen_as_ended(self, crashing):
         """A new boot: processes, control groups, interfaces and the run directory are gone; the state is there."""
         cli = crashing.berth()

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "docker/api.h"
 #include "docker/options.h"
+#include "engine/cgroup.h"
 #include "http/server.h"
 #include "sys/file.h"
 #include "sys/unix_socket.h"
@@ -136,6 +137,13 @@ int serve_until_stopped(Options options) {
   return daemon.exit_code;
 }
 
+// What the engine has made outside of its directories.
+Result<void> remove_from_host(const Options& options) {
+  TRY_OK(network::Manager::remove_from_host(options.network));
+  TRY(auto layout, engine::CgroupLayout::detect());
+  return engine::Cgroup(layout, options.engine.cgroup_parent).remove();
+}
+
 std::string own_directory() {
   char path[4096];
   ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
@@ -162,7 +170,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (options->remove_from_host) {
-    auto removed = network::Manager::remove_from_host(options->network);
+    auto removed = remove_from_host(*options);
     return removed ? 0 : complain(removed.error());
   }
   return serve_until_stopped(*std::move(options));

@@ -14,11 +14,12 @@ def mounts():
 
 
 def control_groups(parent):
+    """Those below the engine's own, which stays until it is told to leave the machine."""
     found = set()
     for top in {"/sys/fs/cgroup", *(p.path for p in os.scandir(HIERARCHIES) if p.is_dir())}:
         start = pathlib.Path(top + parent)
         if start.is_dir():
-            found.update(f"cgroup {p}" for p, _, _ in os.walk(start))
+            found.update(f"cgroup {p}" for p, _, _ in os.walk(start) if p != str(start))
     return found
 
 
