@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "engine/paths.h"
 #include "engine/preflight.h"
 #include "engine/runtimes.h"
+#include "engine/seccomp_filter.h"
 #include "engine/spec.h"
 #include "image/store.h"
 #include "network/network.h"
@@ -92,6 +94,10 @@ class Engine {
   const Runtimes& runtimes() const { return runtimes_; }
   const Parts& parts() const { return parts_; }
   EventBus& events() { return events_; }
+  // Compiled once for each set of capabilities, then kept.
+  const std::string& seccomp_program(const std::set<std::string>& capabilities) const {
+    return seccomp_filters_.program(capabilities);
+  }
 
  private:
   friend class Container;
@@ -119,6 +125,7 @@ class Engine {
   CgroupLayout cgroup_layout_;
   IdRanges id_ranges_;
   EventBus events_;
+  mutable SeccompFilters seccomp_filters_;
   std::map<std::string, std::shared_ptr<Container>, std::less<>> containers_;  // by id
   std::map<std::string, std::string, std::less<>> names_;                      // name -> id
   std::map<std::string, std::shared_ptr<Exec>, std::less<>> execs_;            // by id

@@ -164,6 +164,11 @@ Result<RunFiles> make_run_files(const Engine& engine, const Container& container
   inputs.rootfs = bundle + "/rootfs";
   inputs.cgroup_path = engine.config().cgroup_parent + "/" + spec.id;
   inputs.available_capabilities = bounding_capabilities();
+  if (runtime.takes_seccomp_program) {
+    // By the capabilities that were asked for, before the host's limits: what the profile is made from.
+    TRY(std::set<std::string> capabilities, capabilities_of(spec));
+    inputs.seccomp_program = engine.seccomp_program(capabilities);
+  }
   for (std::size_t i = 0; i < binds.size(); ++i) {
     fields.emplace_back("bind_source", binds[i].source);
     fields.emplace_back("bind_idmap", binds[i].idmap && spec.userns_size != 0 ? "1" : "0");

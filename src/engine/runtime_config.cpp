@@ -206,7 +206,8 @@ json::Value linux_object(const ContainerSpec& spec, const RuntimeInputs& inputs,
     object["uidMappings"] = mapping;
     object["gidMappings"] = mapping;
   }
-  if (!spec.privileged && !spec.seccomp_unconfined) object["seccomp"] = seccomp_profile(capabilities);
+  bool filtered = !spec.privileged && !spec.seccomp_unconfined;
+  if (filtered && inputs.seccomp_program.empty()) object["seccomp"] = seccomp_profile(capabilities);
   if (!spec.sysctls.empty()) object["sysctl"] = json::encode(spec.sysctls);
   return object;
 }
@@ -255,6 +256,8 @@ Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInput
                       {"mounts", mounts_of(spec, inputs)},
                       {"linux", linux_object(spec, inputs, capabilities)}};
   if (spec.uts_mode != "host") config["hostname"] = spec.hostname;
+  if (!spec.privileged && !spec.seccomp_unconfined && !inputs.seccomp_program.empty())
+    config["annotations"] = json::Object{{"run.oci.seccomp_bpf_data", inputs.seccomp_program}};
   return config;
 }
 

@@ -58,8 +58,11 @@ Result<Runtimes> Runtimes::find(std::map<std::string, std::string> configured, s
   for (const auto& [name, path] : configured) {
     auto version = version_of(path);
     if (!version) continue;
-    Runtime runtime{name, path, *version, {}, {}};
-    if (version->starts_with("crun")) runtime.hide = hidden_from_crun();
+    Runtime runtime{name, path, *version, {}, false, {}};
+    if (version->starts_with("crun")) {
+      runtime.hide = hidden_from_crun();
+      runtime.takes_seccomp_program = true;
+    }
     result.runtimes_[name] = std::move(runtime);
   }
   if (!default_name.empty() && !result.runtimes_.contains(default_name))

@@ -15,9 +15,10 @@ namespace berth::engine {
 struct Runtime {
   std::string name;
   std::string path;
-  std::string version;            // first line of --version
-  std::vector<std::string> hide;  // what must not be seen in its mount namespace (/sys/fs/cgroup/unified)
-  std::string trial_error;        // why its trial failed; empty when it succeeded or was not needed
+  std::string version;                 // first line of --version
+  std::vector<std::string> hide;       // what must not be seen in its mount namespace (/sys/fs/cgroup/unified)
+  bool takes_seccomp_program = false;  // crun: annotation run.oci.seccomp_bpf_data
+  std::string trial_error;             // why its trial failed; empty when it succeeded or was not needed
 };
 
 class Runtimes {

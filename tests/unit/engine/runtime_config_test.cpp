@@ -4,6 +4,7 @@
 
 #include "engine/runtime_errors.h"
 #include "engine/seccomp.h"
+#include "engine/seccomp_filter.h"
 
 namespace berth::engine {
 namespace {
@@ -108,6 +109,29 @@ TEST(Capabilities, AddDropAndAll) {
   spec.cap_add = {"NOSUCH"};
   ASSERT_FALSE(capabilities_of(spec));
   EXPECT_EQ(capabilities_of(spec).error().text(), "invalid CapAdd: unknown capability: \"CAP_NOSUCH\"");
+}
+
+TEST(Seccomp, TheWholeProfileCompiles) {
+  for (bool admin : {false, true}) {
+    ContainerSpec spec = minimal();
+    if (admin) spec.cap_add = {"SYS_ADMIN"};
+    auto program = compile_seccomp(seccomp_profile(*capabilities_of(spec)));
+    ASSERT_TRUE(program) << program.error().text();
+    // struct sock_filter is 8 bytes; a filter of a few hundred calls has some hundred instructions.
+    EXPECT_EQ(program->size() % 8, 0u);
+    EXPECT_GT(program->size(), 100u * 8);
+  }
+}
+
+TEST(Seccomp, AProgramReplacesTheProfile) {
+  RuntimeInputs inputs;
+  inputs.seccomp_program = "AAAA";
+  auto config = config_of(minimal(), inputs);
+  EXPECT_EQ(json::find(config.at("linux"), "seccomp"), nullptr);
+  EXPECT_EQ(json::string_or(config.at("annotations"), "run.oci.seccomp_bpf_data"), "AAAA");
+  ContainerSpec unconfined = minimal();
+  unconfined.seccomp_unconfined = true;
+  EXPECT_EQ(json::find(config_of(unconfined, inputs), "annotations"), nullptr);
 }
 
 bool allows(const json::Value& profile, std::string_view call) {
