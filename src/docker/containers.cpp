@@ -4,6 +4,7 @@
 #include "docker/create_request.h"
 #include "docker/fields.h"
 #include "docker/inspect.h"
+#include "docker/platform.h"
 #include "docker/policy.h"
 #include "docker/sizes.h"
 
@@ -20,6 +21,9 @@ Task<Result<void>> create(Api& api, Exchange& exchange) {
   if (name.starts_with('/') && name.size() > 1) name.erase(0, 1);
   CO_TRY(engine::CreateRequest request, decode_create_request(body, std::move(name)));
   CO_TRY_OK(check_create(access_of(exchange), request.spec, api.volumes()));
+  CO_TRY(auto platform, platform_of(exchange));
+  if (auto image = api.images().find(request.spec.image); platform && image)
+    CO_TRY_OK(check_platform(**image, *platform, request.spec.image));
   CO_TRY(auto container, co_await api.engine.create(std::move(request)));
   json::Object answer{{"Id", container->id()}, {"Warnings", json::Array{}}};
   co_return co_await exchange.respond_json(201, std::move(answer));

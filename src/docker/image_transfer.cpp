@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "docker/api.h"
 #include "docker/byte_pipe.h"
+#include "docker/platform.h"
 #include "docker/progress_stream.h"
 #include "oci/reference.h"
 
@@ -28,15 +29,6 @@ Result<oci::Reference> reference_of(const std::string& name, const std::string& 
   }
   if (!oci::is_tag(tag)) return fail(ErrorCode::invalid, "invalid tag format");
   return reference.with_tag(tag);
-}
-
-Result<std::optional<oci::Platform>> platform_of(const Exchange& exchange) {
-  std::string text = exchange.request.query.get("platform");
-  if (text.empty()) return std::optional<oci::Platform>();
-  TRY(auto platform, oci::parse_platform(text));
-  if (platform.os == "windows")
-    return fail(ErrorCode::invalid, "Windows images cannot run here: this engine runs Linux containers only");
-  return platform;
 }
 
 Result<image::Credentials> credentials_of(const Exchange& exchange) {
