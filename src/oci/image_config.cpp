@@ -46,7 +46,7 @@ Result<void> take(const json::Value& from, std::string_view key, Time& to) {
   return {};
 }
 
-// {"80/tcp": {}, ...}: a set in Go's JSON. map<string, object> ordering is made ours.
+// {"80/tcp": {}, ...}: a set as Go prints it; sorted, so that printing is deterministic.
 Result<void> take_set(const json::Value& from, std::string_view key, Strings& to) {
   const json::Value* value = json::find(from, key);
   if (value == nullptr) return {};

@@ -137,7 +137,9 @@ std::string Reference::name() const { return domain + "/" + path; }
 std::string Reference::familiar_name() const {
   if (domain != kHub) return name();
   constexpr std::string_view kLibrary = "library/";
-  return path.starts_with(kLibrary) ? path.substr(kLibrary.size()) : path;
+  std::string shorter = path.starts_with(kLibrary) ? path.substr(kLibrary.size()) : path;
+  // "docker.io/a.b/c" must not become "a.b/c", which means another registry.
+  return split_domain(shorter) == std::pair(domain, path) ? shorter : name();
 }
 
 namespace {

@@ -41,6 +41,8 @@ TEST(Reference, TakesWhatPeopleWrite) {
       {"localhost:5000/x@" + kDigest, "localhost:5000/x@" + kDigest, "localhost:5000/x@" + kDigest},
       {"x:" + std::string(128, 't'), "docker.io/library/x:" + std::string(128, 't'), "x:" + std::string(128, 't')},
       {"0", "docker.io/library/0", "0"},
+      {"docker.io/a.b/c", "docker.io/a.b/c", "docker.io/a.b/c"},
+      {"library/a.b/c", "docker.io/library/a.b/c", "docker.io/library/a.b/c"},
       {"foo:5000", "docker.io/library/foo:5000", "foo:5000"},
       {std::string(63, 'a'), "docker.io/library/" + std::string(63, 'a'), std::string(63, 'a')},
   };
