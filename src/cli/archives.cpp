@@ -138,7 +138,7 @@ Result<int> import(Context& context, const ImportOptions& options, const Words& 
 
 constexpr Command kLoad = command<declare_load, load>({
     .usage = "[OPTIONS]",
-    .summary = "Load an image from a tar archive or STDIN",
+    .summary = "Take images from a tar archive",
     .arity = kNoWords,
     .examples = "load -i images.tar\nload < images.tar",
     .aliases = "image load, load",
@@ -146,7 +146,7 @@ constexpr Command kLoad = command<declare_load, load>({
 
 constexpr Command kSave = command<declare_save, save>({
     .usage = "[OPTIONS] IMAGE [IMAGE...]",
-    .summary = "Save one or more images to a tar archive (streamed to STDOUT by default)",
+    .summary = "Write images to a tar archive",
     .arity = kSomeWords,
     .examples = "save -o images.tar debian:bookworm busybox\nsave debian:bookworm | gzip > debian.tar.gz",
     .aliases = "image save, save",
@@ -154,7 +154,7 @@ constexpr Command kSave = command<declare_save, save>({
 
 constexpr Command kImport = command<declare_import, import>({
     .usage = "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
-    .summary = "Import the contents from a tarball to create a filesystem image",
+    .summary = "Make an image from the tar archive of a root directory",
     .arity = {1, 2},
     .examples = "import root.tar mine:1\nimport -c 'CMD [\"/bin/sh\"]' - mine:1 < root.tar",
     .aliases = "image import, import",

@@ -98,7 +98,7 @@ Result<int> start_containers(Context& context, const StartOptions& options, cons
 
 constexpr Command kAttach = command<declare_attach, attach>({
     .usage = "[OPTIONS] CONTAINER",
-    .summary = "Attach local standard input, output, and error streams to a running container",
+    .summary = "Join the stdin, stdout and stderr of a running container",
     .arity = kOneWord,
     .examples = "attach web\nattach --no-stdin web",
     .aliases = "container attach, attach",
@@ -106,7 +106,7 @@ constexpr Command kAttach = command<declare_attach, attach>({
 
 constexpr Command kStart = command<declare_start, start_containers>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Start one or more stopped containers",
+    .summary = "Start containers",
     .arity = kSomeWords,
     .examples = "start web db\nstart -ai shell",
     .aliases = "container start, start",

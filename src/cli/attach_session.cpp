@@ -53,8 +53,8 @@ Result<int> AttachSession::run() {
   pump_options.on_resize = [&](TerminalSize size) {
     (void)engine_->post(fmt::format("{}/resize?h={}&w={}", path, size.rows, size.columns));
   };
-  if (auto size = terminal_size(STDOUT_FILENO); size && options_.tty && options_.redraw)
-    pump_options.on_resize({size->rows + 1, size->columns + 1});
+  if (options_.tty && options_.redraw)
+    if (auto size = terminal_size(STDOUT_FILENO)) pump_options.on_resize({size->rows + 1, size->columns + 1});
   Pump pump(std::move(connection_), std::move(pump_options), *guard_);
   TRY(PumpEnd end, pump.run());
   if (end == PumpEnd::killed) return 128 + pump.kill_signal();

@@ -278,7 +278,7 @@ Result<int> copy(Context& context, const CopyOptions& options, const Words& word
 
 constexpr Command kCopy = command<declare, copy>({
     .usage = "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n[OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
-    .summary = "Copy files/folders between a container and the local filesystem",
+    .summary = "Copy files between a container and this machine",
     .arity = kTwoWords,
     .details =
         "SRC_PATH of - reads a tar archive from stdin and unpacks it in a directory of the container; DEST_PATH of -\n"

@@ -90,7 +90,7 @@ Result<int> run_exec(Context& context, const ExecOptions& options, const Words& 
 
 constexpr Command kExec = command<declare, run_exec>({
     .usage = "[OPTIONS] CONTAINER COMMAND [ARG...]",
-    .summary = "Execute a command in a running container",
+    .summary = "Run a further command in a running container",
     .arity = {2, kManyWords},
     .examples = "exec web ls -l /srv\nexec -it -u root web sh",
     .aliases = "container exec, exec",

@@ -208,7 +208,7 @@ constexpr Command kImages = command<declare_images, list_images>({
 
 constexpr Command kHistory = command<declare_history, history>({
     .usage = "[OPTIONS] IMAGE",
-    .summary = "Show the history of an image",
+    .summary = "Show how an image was made",
     .arity = kOneWord,
     .examples = "history debian:bookworm",
     .aliases = "image history, history",
@@ -216,7 +216,7 @@ constexpr Command kHistory = command<declare_history, history>({
 
 constexpr Command kRemoveImage = command<declare_remove, remove_images>({
     .usage = "[OPTIONS] IMAGE [IMAGE...]",
-    .summary = "Remove one or more images",
+    .summary = "Remove images",
     .arity = kSomeWords,
     .examples = "rmi debian:bookworm\nrmi -f $(berth images -q)",
     .aliases = "image rm, image remove, rmi",
@@ -224,7 +224,7 @@ constexpr Command kRemoveImage = command<declare_remove, remove_images>({
 
 constexpr Command kTag = command<declare_nothing, tag>({
     .usage = "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
-    .summary = "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+    .summary = "Give an image a further name",
     .arity = kTwoWords,
     .examples = "tag debian:bookworm registry.example.com:5000/base:1",
     .aliases = "image tag, tag",

@@ -123,7 +123,7 @@ Result<int> inspect_each(const Words& names, const ListOptions& options,
 
 constexpr Command kInspect = command<declare, inspect>({
     .usage = "[OPTIONS] NAME|ID [NAME|ID...]",
-    .summary = "Return low-level information on containers, images, networks and volumes",
+    .summary = "Show all that is known of containers, images, networks and volumes",
     .arity = kSomeWords,
     .examples = "inspect web\ninspect -f '{{.State.Status}} {{json .NetworkSettings.Ports}}' web\n"
                 "inspect --type image debian:bookworm",
@@ -131,28 +131,28 @@ constexpr Command kInspect = command<declare, inspect>({
 
 constexpr Command kInspectContainer = command<declare_container, inspect_one<0>>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Display detailed information on one or more containers",
+    .summary = "Show all that is known of containers",
     .arity = kSomeWords,
     .examples = "container inspect web",
 });
 
 constexpr Command kInspectImage = command<declare_one, inspect_one<1>>({
     .usage = "[OPTIONS] IMAGE [IMAGE...]",
-    .summary = "Display detailed information on one or more images",
+    .summary = "Show all that is known of images",
     .arity = kSomeWords,
     .examples = "image inspect -f '{{.Config.Cmd}}' debian:bookworm",
 });
 
 constexpr Command kNetworkInspect = command<declare_one, inspect_one<2>>({
     .usage = "[OPTIONS] NETWORK [NETWORK...]",
-    .summary = "Display detailed information on one or more networks",
+    .summary = "Show all that is known of networks",
     .arity = kSomeWords,
     .examples = "network inspect bridge",
 });
 
 constexpr Command kVolumeInspect = command<declare_one, inspect_one<3>>({
     .usage = "[OPTIONS] VOLUME [VOLUME...]",
-    .summary = "Display detailed information on one or more volumes",
+    .summary = "Show all that is known of volumes",
     .arity = kSomeWords,
     .examples = "volume inspect data",
 });

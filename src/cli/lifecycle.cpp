@@ -107,7 +107,7 @@ Result<std::string> remove_container(const EngineClient& engine, const std::stri
 
 constexpr Command kStop = command<declare_stop, stop>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Stop one or more running containers",
+    .summary = "Stop containers",
     .arity = kSomeWords,
     .examples = "stop web db\nstop -t 30 db",
     .aliases = "container stop, stop",
@@ -115,7 +115,7 @@ constexpr Command kStop = command<declare_stop, stop>({
 
 constexpr Command kRestart = command<declare_stop, restart>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Restart one or more containers",
+    .summary = "Stop containers and start them again",
     .arity = kSomeWords,
     .examples = "restart web",
     .aliases = "container restart, restart",
@@ -123,7 +123,7 @@ constexpr Command kRestart = command<declare_stop, restart>({
 
 constexpr Command kKill = command<declare_kill, kill_containers>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Kill one or more running containers",
+    .summary = "Send containers a signal, SIGKILL unless told otherwise",
     .arity = kSomeWords,
     .examples = "kill web\nkill -s HUP web",
     .aliases = "container kill, kill",
@@ -131,7 +131,7 @@ constexpr Command kKill = command<declare_kill, kill_containers>({
 
 constexpr Command kWait = command<declare_nothing, wait_for>({
     .usage = "CONTAINER [CONTAINER...]",
-    .summary = "Block until one or more containers stop, then print their exit codes",
+    .summary = "Wait until containers have ended and print their exit codes",
     .arity = kSomeWords,
     .examples = "wait job",
     .aliases = "container wait, wait",
@@ -139,7 +139,7 @@ constexpr Command kWait = command<declare_nothing, wait_for>({
 
 constexpr Command kPause = command<declare_nothing, pause_containers>({
     .usage = "CONTAINER [CONTAINER...]",
-    .summary = "Pause all processes within one or more containers",
+    .summary = "Freeze containers",
     .arity = kSomeWords,
     .examples = "pause web",
     .aliases = "container pause, pause",
@@ -147,7 +147,7 @@ constexpr Command kPause = command<declare_nothing, pause_containers>({
 
 constexpr Command kUnpause = command<declare_nothing, unpause>({
     .usage = "CONTAINER [CONTAINER...]",
-    .summary = "Unpause all processes within one or more containers",
+    .summary = "Let frozen containers go on",
     .arity = kSomeWords,
     .examples = "unpause web",
     .aliases = "container unpause, unpause",
@@ -155,7 +155,7 @@ constexpr Command kUnpause = command<declare_nothing, unpause>({
 
 constexpr Command kRename = command<declare_nothing, rename_container>({
     .usage = "CONTAINER NEW_NAME",
-    .summary = "Rename a container",
+    .summary = "Give a container another name",
     .arity = kTwoWords,
     .examples = "rename web web-old",
     .aliases = "container rename, rename",
@@ -163,7 +163,7 @@ constexpr Command kRename = command<declare_nothing, rename_container>({
 
 constexpr Command kRemove = command<declare_remove, remove>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Remove one or more containers",
+    .summary = "Remove containers",
     .arity = kSomeWords,
     .examples = "rm web\nrm -f $(berth ps -aq)",
     .aliases = "container rm, container remove, rm",

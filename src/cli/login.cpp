@@ -91,6 +91,8 @@ Result<std::string> ask(std::string_view question, bool secret) {
 Result<int> login(Context& context, const LoginOptions& options, const Words& words) {
   std::string server = words.empty() ? std::string(kHub) : words[0];
   std::string user = options.user, password = options.password;
+  if (!password.empty() && !options.password_stdin)
+    print_error("WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n");
   if (options.password_stdin && !password.empty())
     return fail(ErrorCode::invalid, "--password and --password-stdin are mutually exclusive");
   if (options.password_stdin && user.empty())
@@ -155,7 +157,7 @@ std::string registry_auth(const std::string& domain) {
 
 constexpr Command kLogin = command<declare, login>({
     .usage = "[OPTIONS] [SERVER]",
-    .summary = "Authenticate to a registry",
+    .summary = "Log in to a registry",
     .arity = {0, 1},
     .details = "Without SERVER this is Docker Hub. What was accepted is kept in ~/.docker/config.json, as Docker's "
                "client does.",
@@ -164,7 +166,7 @@ constexpr Command kLogin = command<declare, login>({
 
 constexpr Command kLogout = command<declare_nothing, logout>({
     .usage = "[SERVER]",
-    .summary = "Log out from a registry",
+    .summary = "Forget the login of a registry",
     .arity = {0, 1},
     .examples = "logout registry.example.com:5000",
 });

@@ -61,7 +61,7 @@ Result<int> show_logs(Context& context, const LogsOptions& options, const Words&
 
 constexpr Command kLogs = command<declare, show_logs>({
     .usage = "[OPTIONS] CONTAINER",
-    .summary = "Fetch the logs of a container",
+    .summary = "Show what a container has written",
     .arity = kOneWord,
     .examples = "logs web\nlogs -f --tail 20 web\nlogs --since 10m -t web",
     .aliases = "container logs, logs",

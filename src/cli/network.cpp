@@ -190,7 +190,7 @@ constexpr Command kNetworkCreate = command<declare_create, create_network>({
 
 constexpr Command kNetworkRemove = command<declare_force, remove_networks>({
     .usage = "NETWORK [NETWORK...]",
-    .summary = "Remove one or more networks",
+    .summary = "Remove networks",
     .arity = kSomeWords,
     .examples = "network rm team",
     .aliases = "network rm, network remove",
@@ -198,14 +198,14 @@ constexpr Command kNetworkRemove = command<declare_force, remove_networks>({
 
 constexpr Command kNetworkConnect = command<declare_connect, connect_network>({
     .usage = "[OPTIONS] NETWORK CONTAINER",
-    .summary = "Connect a container to a network",
+    .summary = "Put a container on a network",
     .arity = kTwoWords,
     .examples = "network connect --alias db team postgres",
 });
 
 constexpr Command kNetworkDisconnect = command<declare_disconnect, disconnect_network>({
     .usage = "[OPTIONS] NETWORK CONTAINER",
-    .summary = "Disconnect a container from a network",
+    .summary = "Take a container off a network",
     .arity = kTwoWords,
     .examples = "network disconnect team postgres",
 });

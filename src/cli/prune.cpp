@@ -104,28 +104,28 @@ Result<int> prune_volumes(Context& context, const PruneOptions& options, const W
 
 constexpr Command kPruneContainers = command<declare, prune_containers>({
     .usage = "[OPTIONS]",
-    .summary = "Remove all stopped containers",
+    .summary = "Remove containers that have ended",
     .arity = kNoWords,
     .examples = "container prune\ncontainer prune -f --filter until=24h",
 });
 
 constexpr Command kPruneImages = command<declare_with_all, prune_images>({
     .usage = "[OPTIONS]",
-    .summary = "Remove unused images",
+    .summary = "Remove images that nobody uses",
     .arity = kNoWords,
     .examples = "image prune\nimage prune -a",
 });
 
 constexpr Command kPruneNetworks = command<declare, prune_networks>({
     .usage = "[OPTIONS]",
-    .summary = "Remove all unused networks",
+    .summary = "Remove networks that nobody uses",
     .arity = kNoWords,
     .examples = "network prune -f",
 });
 
 constexpr Command kPruneVolumes = command<declare_with_all, prune_volumes>({
     .usage = "[OPTIONS]",
-    .summary = "Remove unused local volumes",
+    .summary = "Remove volumes that nobody uses",
     .arity = kNoWords,
     .examples = "volume prune\nvolume prune -a",
 });

@@ -79,7 +79,7 @@ Result<std::string> pull_image(const EngineClient& engine, const PullRequest& wa
 
 constexpr Command kPull = command<declare, pull>({
     .usage = "[OPTIONS] NAME[:TAG|@DIGEST]",
-    .summary = "Download an image from a registry",
+    .summary = "Fetch an image from a registry",
     .arity = kOneWord,
     .examples = "pull debian:bookworm\npull -q registry.example.com:5000/team/app@sha256:...",
     .aliases = "image pull, pull",
@@ -87,7 +87,7 @@ constexpr Command kPull = command<declare, pull>({
 
 constexpr Command kPush = command<declare, push>({
     .usage = "[OPTIONS] NAME[:TAG]",
-    .summary = "Upload an image to a registry",
+    .summary = "Send an image to a registry",
     .arity = kOneWord,
     .examples = "push registry.example.com:5000/team/app:1.2",
     .aliases = "image push, push",

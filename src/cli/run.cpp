@@ -171,7 +171,7 @@ Result<int> run(Context& context, const RunOptions& options, const Words& words)
 
 constexpr Command kRun = command<declare_run, run>({
     .usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
-    .summary = "Create and run a new container from an image",
+    .summary = "Create a container from an image and run it",
     .arity = kSomeWords,
     .examples = "run --rm debian:bookworm cat /etc/os-release\nrun -it --rm debian:bookworm bash\n"
                 "run -d --name web -p 8080:80 -v data:/srv -m 512m nginx",
@@ -181,7 +181,7 @@ constexpr Command kRun = command<declare_run, run>({
 
 constexpr Command kCreate = command<declare_create, create>({
     .usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
-    .summary = "Create a new container",
+    .summary = "Create a container without starting it",
     .arity = kSomeWords,
     .examples = "create --name web -p 8080:80 nginx",
     .aliases = "container create, create",

@@ -158,7 +158,7 @@ Result<int> stats(Context& context, const StatsOptions& options, const Words& wo
 
 constexpr Command kStats = command<declare, stats>({
     .usage = "[OPTIONS] [CONTAINER...]",
-    .summary = "Display a live stream of container(s) resource usage statistics",
+    .summary = "Show what containers use, as it changes",
     .arity = kAnyWords,
     .examples = "stats\nstats --no-stream web db",
     .aliases = "container stats, stats",

@@ -240,7 +240,7 @@ constexpr Command kVersion = command<declare_format, show_version>({
 
 constexpr Command kInfo = command<declare_format, show_info>({
     .usage = "[OPTIONS]",
-    .summary = "Display system-wide information",
+    .summary = "Show what the engine is and has",
     .arity = kNoWords,
     .examples = "info\ninfo -f '{{.Driver}}'",
     .aliases = "system info, info",
@@ -248,7 +248,7 @@ constexpr Command kInfo = command<declare_format, show_info>({
 
 constexpr Command kEvents = command<declare_events, show_events>({
     .usage = "[OPTIONS]",
-    .summary = "Get real time events from the server",
+    .summary = "Show what happens, as it happens",
     .arity = kNoWords,
     .examples = "events --filter type=container\nevents --since 10m --until 0s --format '{{json .}}'",
     .aliases = "system events, events",

@@ -58,7 +58,7 @@ Result<int> port(Context& context, const NoOptions&, const Words& words) {
 
 constexpr Command kTop = command<declare_nothing, top>({
     .usage = "CONTAINER [ps OPTIONS]",
-    .summary = "Display the running processes of a container",
+    .summary = "Show the processes of a container",
     .arity = kSomeWords,
     .examples = "top web\ntop web -o pid,rss,cmd",
     .aliases = "container top, top",
@@ -67,7 +67,7 @@ constexpr Command kTop = command<declare_nothing, top>({
 
 constexpr Command kPort = command<declare_nothing, port>({
     .usage = "CONTAINER [PRIVATE_PORT[/PROTO]]",
-    .summary = "List port mappings or a specific mapping for the container",
+    .summary = "Show where a container's ports are published",
     .arity = {1, 2},
     .examples = "port web\nport web 80/tcp",
     .aliases = "container port, port",

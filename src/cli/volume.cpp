@@ -126,7 +126,7 @@ constexpr Command kVolumeCreate = command<declare_create, create_volume>({
 
 constexpr Command kVolumeRemove = command<declare_remove, remove_volumes>({
     .usage = "[OPTIONS] VOLUME [VOLUME...]",
-    .summary = "Remove one or more volumes. You cannot remove a volume that is in use by a container.",
+    .summary = "Remove volumes that no container uses",
     .arity = kSomeWords,
     .examples = "volume rm data",
     .aliases = "volume rm, volume remove",

@@ -255,8 +255,8 @@ Result<int> remove_any(Context& context, const RemoveAnyOptions& options, const 
 }
 
 constexpr std::string_view kHowDecided =
-    "A NAME that is a workspace's means the workspace; any other is a container's. To be explicit, say 'workspace'\n"
-    "or 'container' first.";
+    "A name that a workspace has means the workspace, any other a container. To be explicit, say 'workspace' or\n"
+    "'container' before the verb.";
 
 }  // namespace
 
@@ -290,50 +290,47 @@ constexpr Command kSsh = command<declare_ssh, run_ssh>({
 
 constexpr Command kWorkspaceStart = command<declare_nothing, start_workspaces>({
     .usage = "NAME [NAME...]",
-    .summary = "Start one or more workspaces",
+    .summary = "Start workspaces",
     .arity = kSomeWords,
     .examples = "workspace start joe",
 });
 
 constexpr Command kWorkspaceStop = command<declare_nothing, stop_workspaces>({
     .usage = "NAME [NAME...]",
-    .summary = "Stop one or more workspaces; the next connection wakes them",
+    .summary = "Stop workspaces; the next connection wakes them",
     .arity = kSomeWords,
     .examples = "workspace stop joe",
 });
 
 constexpr Command kWorkspaceRemove = command<declare_data, remove_workspaces>({
     .usage = "[OPTIONS] NAME [NAME...]",
-    .summary = "Remove one or more workspaces, keeping their files unless --data is given",
+    .summary = "Remove workspaces, keeping their files unless --data is given",
     .arity = kSomeWords,
     .examples = "workspace rm joe\nworkspace rm --data joe",
 });
 
 constexpr Command kStartAny = command<declare_start, start_any>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Start one or more stopped workspaces or containers",
+    .summary = "Start workspaces or containers",
     .arity = kSomeWords,
     .details = kHowDecided,
     .examples = "start web db\nstart -ai shell",
-    .aliases = "container start, start",
 });
 
 constexpr Command kStopAny = command<declare_stop, stop_any>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Stop one or more running workspaces or containers",
+    .summary = "Stop workspaces or containers",
     .arity = kSomeWords,
     .details = kHowDecided,
     .examples = "stop joe\nstop -t 30 db",
-    .aliases = "container stop, stop",
 });
 
 constexpr Command kRemoveAny = command<declare_remove_any, remove_any>({
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Remove one or more workspaces or containers",
+    .summary = "Remove workspaces or containers",
     .arity = kSomeWords,
     .details = kHowDecided,
     .examples = "rm web\nrm -f $(berth ps -aq)\nrm --data joe",
-    .aliases = "container rm, container remove, rm",
 });
 
 }  // namespace berth::cli
