@@ -57,7 +57,7 @@ Result<Child> start(const BootstrapRequest& request, const std::string& suite) {
 async::Task<std::string> relay_lines(async::Loop& loop, sys::UniqueFd errors, Reporter& reporter) {
   async::Fd stream(loop, std::move(errors));
   std::array<char, 4096> buffer;
-  std::string line, last_error;
+  std::string line, first_error;
   while (true) {
     Result<std::size_t> got = co_await stream.read_some(buffer);
     if (!got || *got == 0) break;
@@ -66,12 +66,13 @@ async::Task<std::string> relay_lines(async::Loop& loop, sys::UniqueFd errors, Re
         line += c;
         continue;
       }
-      if (line.starts_with("E: ")) last_error = line.substr(3);
+      // The later ones only say that this made all the rest fail.
+      if (line.starts_with("E: ") && first_error.empty()) first_error = line.substr(3);
       if (line.starts_with("I: ")) reporter.status(line.substr(3));
       line.clear();
     }
   }
-  co_return last_error;
+  co_return first_error;
 }
 
 void fill_in(ImportRequest& request, const std::string& suite) {
@@ -100,9 +101,9 @@ async::Task<Result<ImagePtr>> Store::bootstrap(BootstrapRequest request, Progres
   async::Event drained(state.loop);
   async::TaskGroup lines(state.loop);
   // error, drained and reporter live in this frame, which waits for the task below.
-  auto relay = [](async::Loop& loop, sys::UniqueFd errors, Reporter& to, std::string& last,
+  auto relay = [](async::Loop& loop, sys::UniqueFd errors, Reporter& to, std::string& first,
                   async::Event& done) -> async::Task<> {
-    last = co_await relay_lines(loop, std::move(errors), to);
+    first = co_await relay_lines(loop, std::move(errors), to);
     done.set();
   };
   lines.spawn("bootstrap output", relay(state.loop, std::move(child->errors), reporter, error, drained));
