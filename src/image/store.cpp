@@ -85,11 +85,21 @@ Result<std::map<std::string, LoadedConfig>> read_configs(const Paths& paths, Cat
   return configs;
 }
 
+// Forgets the layers that no image has. On a full disk they stay: an engine that does not start helps nobody.
+void forget_unused_layers(const Paths& paths, Catalog& catalog) {
+  Catalog used = catalog;
+  for (const std::string& hex : catalog.unused_layers()) used.layers.erase(hex);
+  if (used.layers.size() == catalog.layers.size()) return;
+  if (auto written = write_catalog(paths, used); !written)
+    log::warning("unused layers are kept", {{"error", written.error().text()}});
+  else
+    catalog = std::move(used);
+}
+
 Result<void> tidy(const Paths& paths, Catalog& catalog) {
-  for (const std::string& hex : catalog.unused_layers()) catalog.layers.erase(hex);
-  // The record goes before the files: the other way round a crash would leave a record of nothing.
-  TRY_OK(write_catalog(paths, catalog));
   TRY_OK(remove_others(paths.temporary(), Catalog().images));
+  // The record goes before the files: the other way round a crash would leave a record of nothing.
+  forget_unused_layers(paths, catalog);
   TRY_OK(remove_others(paths.layers(), catalog.layers));
   TRY_OK(remove_others(paths.outlines(), catalog.layers));
   TRY_OK(remove_others(paths.configs(), catalog.images));
