@@ -28,7 +28,7 @@ if(BERTH_LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
 endif()
 
 add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers)
-add_compile_options(-fstack-protector-strong -ftrivial-auto-var-init=zero -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+add_compile_options(-fstack-protector-strong -ftrivial-auto-var-init=zero)
 add_compile_definitions(_GLIBCXX_ASSERTIONS)
 add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
 

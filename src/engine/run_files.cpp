@@ -164,6 +164,7 @@ Result<RunFiles> make_run_files(const Engine& engine, const Container& container
   inputs.rootfs = bundle + "/rootfs";
   inputs.cgroup_path = engine.config().cgroup_parent + "/" + spec.id;
   inputs.available_capabilities = bounding_capabilities();
+  inputs.host_has_mqueue = sys::exists("/dev/mqueue");
   if (runtime.takes_seccomp_program) {
     // By the capabilities that were asked for, before the host's limits: what the profile is made from.
     TRY(std::set<std::string> capabilities, capabilities_of(spec));

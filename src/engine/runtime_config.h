@@ -38,6 +38,7 @@ struct RuntimeInputs {
   std::string rootfs;
   std::string cgroup_path;
   std::uint64_t available_capabilities = ~0ULL;
+  bool host_has_mqueue = true;  // /dev/mqueue is mounted on the host, to be shared by ipc_mode host
   // The compiled system call filter in base64 for a runtime that takes it (crun); empty: the profile goes along.
   std::string seccomp_program;
   std::vector<PreparedBind> binds;
