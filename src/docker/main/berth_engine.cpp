@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/crash_point.h"
 #include "base/text.h"
@@ -22,9 +23,11 @@ namespace {
 using namespace berth;
 using docker::Options;
 
+constexpr std::chrono::seconds kCloseImages{3};
+
 // Everything that main() owns, in the order in which it must go.
 struct Daemon {
-  explicit Daemon(Options given) : options(std::move(given)), stopping(loop), tasks(loop) {}
+  explicit Daemon(Options given) : options(std::move(given)), stopping(loop), images_closed(loop), tasks(loop) {}
 
   Options options;
   sys::UniqueFd lock;
@@ -34,6 +37,7 @@ struct Daemon {
   std::unique_ptr<volume::Volumes> volumes;
   std::unique_ptr<engine::Engine> engine;
   async::Event stopping;
+  async::Event images_closed;
   int exit_code = 0;
   async::TaskGroup tasks;
 };
@@ -101,6 +105,11 @@ async::Task<Result<void>> run(Daemon& daemon) {
   co_return Result<void>();
 }
 
+async::Task<> close_images(Daemon& daemon) {
+  co_await daemon.images->close();
+  daemon.images_closed.set();
+}
+
 async::Task<> serve(Daemon& daemon) {
   Result<void> result = co_await run(daemon);
   if (!result) {
@@ -108,7 +117,10 @@ async::Task<> serve(Daemon& daemon) {
     daemon.exit_code = 1;
   }
   if (daemon.engine) co_await daemon.engine->close();
-  co_await daemon.images->close();
+  // Transfers are given up at once; what can take long is the removal of large trees, and the next start goes on with
+  // that. All state is as after kill -9: complete on disk.
+  daemon.tasks.spawn("close images", close_images(daemon));
+  if (!co_await daemon.images_closed.wait_for(kCloseImages)) std::_Exit(daemon.exit_code);
   daemon.loop.stop();
 }
 
