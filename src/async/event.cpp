@@ -30,12 +30,17 @@ Task<bool> Notifier::wait_until(std::chrono::steady_clock::time_point end) {
 
 Task<> Notifier::wait() { co_await wait_until(asio::steady_timer::time_point::max()); }
 
-Task<bool> Notifier::wait_for(std::chrono::nanoseconds timeout) {
-  // Longer than any run of the program is for ever; adding it to now would overflow.
+namespace {
+
+// Longer than any run of the program is for ever; adding the longest durations to now would overflow.
+std::chrono::steady_clock::time_point end_of(std::chrono::nanoseconds timeout) {
   constexpr std::chrono::hours kForEver(24 * 365 * 50);
-  auto limit = std::min<std::chrono::nanoseconds>(timeout, kForEver);
-  return wait_until(std::chrono::steady_clock::now() + limit);
+  return std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(timeout, kForEver);
 }
+
+}  // namespace
+
+Task<bool> Notifier::wait_for(std::chrono::nanoseconds timeout) { return wait_until(end_of(timeout)); }
 
 Task<> Event::wait() {
   while (!set_) {
@@ -45,7 +50,7 @@ Task<> Event::wait() {
 }
 
 Task<bool> Event::wait_for(std::chrono::nanoseconds timeout) {
-  auto end = std::chrono::steady_clock::now() + timeout;
+  auto end = end_of(timeout);
   while (!set_) {
     auto left = end - std::chrono::steady_clock::now();
     if (left <= std::chrono::nanoseconds::zero()) co_return false;
