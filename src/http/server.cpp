@@ -63,7 +63,8 @@ Server::~Server() = default;
 
 void Server::listen(sys::UniqueFd socket, ListenerOptions options) {
   auto listener = std::make_shared<async::Fd>(loop_, std::move(socket));
-  accepting_.spawn("http accept " + options.name, accept_loop(std::move(listener), std::move(options)));
+  std::string name = "http accept " + options.name;
+  accepting_.spawn(std::move(name), accept_loop(std::move(listener), std::move(options)));
 }
 
 async::Task<> Server::accept_loop(std::shared_ptr<async::Fd> listener, ListenerOptions options) {
