@@ -44,6 +44,7 @@ async::Task<Result<void>> Container::start_locked() {
   status_.oom_killed = false;
   status_.process = {};
   status_.shim = {};
+  engine_.expect_process();
   CO_TRY_OK(change(Change::start));
   crash_point("start.state-written");
   auto launched = co_await launch();
@@ -67,7 +68,7 @@ async::Task<Result<void>> Container::launch() {
   CO_TRY(Runtime runtime, engine_.runtimes_.get(spec_.runtime));
   CO_TRY(RunFiles files, make_run_files(engine_, *this, runtime, image_layers));
   CO_TRY(std::shared_ptr<ShimClient> shim,
-         ShimClient::spawn(loop, engine_.config_.libexec_dir + "/berth-shim", files.shim_conf));
+         ShimClient::spawn(loop, engine_.config_.libexec_dir + "/berth-shim", files.shim_conf, runtime));
   shim_ = shim;
   auto netns = std::make_shared<sys::UniqueFd>();
   auto netns_came = std::make_shared<async::Event>(loop);

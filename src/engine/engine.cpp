@@ -24,6 +24,7 @@ Engine::Engine(EngineConfig config, Parts parts, Runtimes runtimes, CgroupLayout
       paths_(config_.state_dir, config_.run_dir),
       runtimes_(std::move(runtimes)),
       cgroup_layout_(std::move(cgroup_layout)),
+      attach_window_(parts.loop, cgroup_layout_),
       id_ranges_(config_.userns_first, config_.userns_count),
       events_(parts.loop),
       tasks_(parts.loop) {}
@@ -104,7 +105,10 @@ async::Task<Result<void>> Engine::resolve(CreateRequest& request) {
   co_return Result<void>();
 }
 
+void Engine::expect_process() { tasks_.spawn("attach window", attach_window_.open()); }
+
 async::Task<Result<std::shared_ptr<Container>>> Engine::create(CreateRequest request) {
+  expect_process();  // most are started at once
   CO_TRY_OK(co_await resolve(request));
   ContainerSpec& spec = request.spec;
   auto container = std::make_shared<Container>(*this, spec, ContainerStatus{});
@@ -289,6 +293,7 @@ Result<std::shared_ptr<Exec>> Engine::create_exec(std::shared_ptr<Container> con
                 container->spec().name);
   if (!container->running()) return fail(ErrorCode::conflict, "container {} is not running", container->id());
   if (spec.process.args.empty()) return fail(ErrorCode::invalid, "No exec command specified");
+  expect_process();
   // Ended ones are kept so that their exit code can be asked for; the oldest make room.
   if (execs_.size() >= kMaxExecs)
     std::erase_if(execs_, [](const auto& e) { return e.second->exit_code().has_value(); });

@@ -18,6 +18,7 @@
 #include "async/event.h"
 #include "async/loop.h"
 #include "async/task_group.h"
+#include "engine/attach_window.h"
 #include "engine/container.h"
 #include "engine/events.h"
 #include "engine/exec.h"
@@ -105,6 +106,8 @@ class Engine {
 
   Engine(EngineConfig config, Parts parts, Runtimes runtimes, CgroupLayout cgroup_layout);
   void watch_images();
+  // A process will be started in a container within milliseconds.
+  void expect_process();
   async::Task<Result<void>> choose_runtime();
   async::Task<Result<void>> recover();
   async::Task<Result<void>> resolve(CreateRequest& request);
@@ -123,6 +126,7 @@ class Engine {
   Paths paths_;
   Runtimes runtimes_;
   CgroupLayout cgroup_layout_;
+  AttachWindow attach_window_;
   IdRanges id_ranges_;
   EventBus events_;
   mutable SeccompFilters seccomp_filters_;

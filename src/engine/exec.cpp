@@ -111,6 +111,7 @@ async::Task<Result<void>> Container::start_exec(std::shared_ptr<Exec> exec, std:
   if (status_.state == State::paused)
     co_return fail(ErrorCode::conflict, "Container {} is paused, unpause the container before exec", spec_.name);
   if (!running() || !shim || finishing_) co_return fail(ErrorCode::conflict, "container {} is not running", id());
+  engine_.expect_process();
   ProcessSpec process = exec->spec_.process;
   CO_TRY(ProcessUser user, look_up_user(process, status_.process.pid));
   CO_TRY(json::Value config, exec_config(spec_, process, user, bounding_capabilities()));

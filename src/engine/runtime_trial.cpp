@@ -89,8 +89,8 @@ async::Task<> request_network_ready(std::shared_ptr<ShimClient> shim, std::share
   (void)co_await shim->request("network-ready", std::move(none));
 }
 
-async::Task<Result<void>> run_trial(async::Loop& loop, std::string program, std::string conf) {
-  CO_TRY(std::shared_ptr<ShimClient> shim, ShimClient::spawn(loop, program, conf));
+async::Task<Result<void>> run_trial(async::Loop& loop, std::string program, std::string conf, Runtime runtime) {
+  CO_TRY(std::shared_ptr<ShimClient> shim, ShimClient::spawn(loop, program, conf, runtime));
   auto trial = std::make_shared<Trial>(loop);
   async::TaskGroup tasks(loop);
   tasks.spawn("runtime trial", watch(shim, trial));
@@ -120,7 +120,7 @@ async::Task<Result<void>> try_runtime(async::Loop& loop, Runtime runtime, TrialP
   auto conf = make_files(runtime, place, spec, layer);
   Result<void> result;
   if (conf)
-    result = co_await run_trial(loop, place.shim, *conf);
+    result = co_await run_trial(loop, place.shim, *conf, runtime);
   else
     result = std::unexpected(std::move(conf).error());
   auto layout = CgroupLayout::detect();

@@ -58,7 +58,9 @@ Result<Runtimes> Runtimes::find(std::map<std::string, std::string> configured, s
   for (const auto& [name, path] : configured) {
     auto version = version_of(path);
     if (!version) continue;
-    Runtime runtime{name, path, *version, {}, false, {}};
+    Runtime runtime{name, path, *version, {}, false, {}, nullptr};
+    if (version->starts_with("crun") || version->starts_with("runc"))
+      runtime.sealed = std::make_shared<SealedProgram>(path);
     if (version->starts_with("crun")) {
       runtime.hide = hidden_from_crun();
       runtime.takes_seccomp_program = true;

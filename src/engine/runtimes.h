@@ -3,22 +3,25 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "async/task.h"
 #include "base/error.h"
+#include "engine/sealed_program.h"
 
 namespace berth::engine {
 
 struct Runtime {
   std::string name;
   std::string path;
-  std::string version;                 // first line of --version
-  std::vector<std::string> hide;       // what must not be seen in its mount namespace (/sys/fs/cgroup/unified)
-  bool takes_seccomp_program = false;  // crun: annotation run.oci.seccomp_bpf_data
-  std::string trial_error;             // why its trial failed; empty when it succeeded or was not needed
+  std::string version;                    // first line of --version
+  std::vector<std::string> hide;          // what must not be seen in its mount namespace (/sys/fs/cgroup/unified)
+  bool takes_seccomp_program = false;     // crun: annotation run.oci.seccomp_bpf_data
+  std::string trial_error;                // why its trial failed; empty when it succeeded or was not needed
+  std::shared_ptr<SealedProgram> sealed;  // of crun and runc; null for others, which may depend on their path
 };
 
 class Runtimes {

@@ -45,6 +45,7 @@ ShimFields decode_shim_fields(std::string_view bytes) {
 namespace {
 
 constexpr int kControlFd = 3;
+constexpr int kRuntimeFd = 4;
 
 ShimMessage decode(sys::Message message) {
   ShimMessage result;
@@ -60,11 +61,16 @@ ShimMessage decode(sys::Message message) {
 }  // namespace
 
 Result<std::shared_ptr<ShimClient>> ShimClient::spawn(async::Loop& loop, const std::string& program,
-                                                      const std::string& conf_file) {
+                                                      const std::string& conf_file, const Runtime& runtime) {
   TRY(auto pair, sys::socket_pair(SOCK_SEQPACKET));
   sys::SpawnOptions options;
   options.argv = {program, conf_file};
   options.fds = {{pair.second.get(), kControlFd}, {STDERR_FILENO, STDERR_FILENO}};
+  auto sealed = runtime.sealed ? runtime.sealed->get() : nullptr;
+  if (sealed) {
+    options.argv.push_back("sealed-runtime");
+    options.fds.push_back({sealed->get(), kRuntimeFd});
+  }
   options.directory = "/";
   options.new_session = true;
   TRY(sys::Process process, sys::spawn(options));

@@ -16,6 +16,7 @@
 #include "async/event.h"
 #include "async/fd.h"
 #include "async/loop.h"
+#include "engine/runtimes.h"
 #include "sys/process.h"
 #include "sys/unix_socket.h"
 
@@ -40,9 +41,9 @@ ShimFields decode_shim_fields(std::string_view bytes);
 
 class ShimClient : public std::enable_shared_from_this<ShimClient> {
  public:
-  // Starts a shim; it waits for requests.
+  // Starts a shim for a container of this runtime; it waits for requests.
   static Result<std::shared_ptr<ShimClient>> spawn(async::Loop& loop, const std::string& program,
-                                                   const std::string& conf_file);
+                                                   const std::string& conf_file, const Runtime& runtime);
   // Connects to a shim of an earlier engine.
   static Result<std::shared_ptr<ShimClient>> connect(async::Loop& loop, const std::string& socket, sys::Process shim);
 

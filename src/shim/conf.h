@@ -25,6 +25,7 @@ struct Bind {
 struct Conf {
   Buffer id;
   Buffer runtime;
+  int runtime_fd = -1;  // executed in place of the path
   Buffer runtime_root;
   List<PathItem> runtime_args;
   std::uint64_t runtime_timeout = 60;  // seconds

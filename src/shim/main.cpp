@@ -1,11 +1,13 @@
 // berth-shim CONF_FILE: holds one running container (docs/design/shim.md). Descriptor 3 is its first control
-// connection.
+// connection, descriptor 4 the sealed runtime.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "shim/conf.h"
+#include "shim/protocol.h"
 #include "shim/shim.h"
 
 namespace {
@@ -37,7 +39,9 @@ sigset_t set_signals() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return complain(std::move(fail(0, "usage: berth-shim CONF_FILE")).error());
+  const bool sealed_runtime = argc == 3 && argv[2] == kSealedRuntime;
+  if (argc != 2 && !sealed_runtime)
+    return complain(std::move(fail(0, "usage: berth-shim CONF_FILE [sealed-runtime]")).error());
   // A descriptor below 3 must not become one that a child's standard streams would overwrite.
   while (true) {
     const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -51,7 +55,11 @@ int main(int argc, char** argv) {
   if (fcntl(kControlFd, F_SETFD, FD_CLOEXEC) != 0) {
     return complain(std::move(fail(errno, "take the control connection, descriptor 3")).error());
   }
+  if (sealed_runtime && fcntl(kRuntimeFd, F_SETFD, FD_CLOEXEC) != 0) {
+    return complain(std::move(fail(errno, "take the runtime, descriptor 4")).error());
+  }
   Conf conf;
+  if (sealed_runtime) conf.runtime_fd = kRuntimeFd;
   if (Result<> read = read_conf(argv[1], conf); !read) return complain(read.error());
   Shim shim(conf);
   if (Result<> opened = shim.open(Fd(kControlFd)); !opened) return complain(opened.error());

@@ -13,6 +13,9 @@ namespace berth::shim {
 
 // The shim's first control connection, one end of a SOCK_SEQPACKET pair.
 inline constexpr int kControlFd = 3;
+// The OCI runtime in sealed memory; there when the second argument is kSealedRuntime.
+inline constexpr int kRuntimeFd = 4;
+inline constexpr std::string_view kSealedRuntime = "sealed-runtime";
 inline constexpr std::size_t kMaxDatagram = 32 << 10;
 // stdin, stdout and stderr of a direct exec.
 inline constexpr std::size_t kMaxDatagramFds = 3;

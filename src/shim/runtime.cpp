@@ -1,9 +1,12 @@
 #include "shim/runtime.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -35,8 +38,9 @@ class Arguments {
   std::size_t count_ = 0;
 };
 
-// Runs arguments[0]. The child shares this memory until it execs (vfork(2)), so it does nothing but system calls.
-Result<pid_t> spawn(char** arguments, const int (&fds)[3]) {
+// Runs arguments[0], or the program that the descriptor names, unless it is -1. The child shares this memory until it
+// execs (vfork(2)), so it does nothing but system calls.
+Result<pid_t> spawn(int program, char** arguments, const int (&fds)[3]) {
   static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   char* environment[] = {path, nullptr};
   volatile int exec_errno = 0;
@@ -51,7 +55,11 @@ Result<pid_t> spawn(char** arguments, const int (&fds)[3]) {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     for (int i = 0; i < 3; ++i) dup2(fds[i], i);
-    execve(arguments[0], arguments, environment);
+    if (program >= 0) {
+      syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
+    } else {
+      execve(arguments[0], arguments, environment);
+    }
     exec_errno = errno;
     _exit(127);
   }
@@ -110,7 +118,7 @@ Result<> RuntimeCall::start(Conf& conf, Call call, const ProcessIo::ChildEnds& e
   arguments.add(conf.id.c_str());
 
   const int fds[3] = {ends.fds[0].get(), ends.fds[1].get(), ends.fds[2].get()};
-  Result<pid_t> pid = spawn(arguments.list(), fds);
+  Result<pid_t> pid = spawn(conf.runtime_fd, arguments.list(), fds);
   if (!pid) return std::unexpected(std::move(pid).error());
   pid_ = *pid;
   clock_gettime(CLOCK_MONOTONIC, &deadline_);
