@@ -28,11 +28,13 @@ packages_in() {
   done | sort -u
 }
 
-# Those of the packages on stdin that are not installed.
+# Those of the packages on stdin that are not installed; one that another one provides counts as installed.
 missing_packages() {
-  local package
+  local package there
+  there=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
+    sed -n 's/^installed //p' | sed 's/ ([^)]*)//g; s/, */\n/g')
   while read -r package; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+    grep -qxF "$package" <<<"$there" || echo "$package"
   done
 }
 

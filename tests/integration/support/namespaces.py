@@ -24,6 +24,12 @@ def leave_host():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
+def own_network():
+    """A network namespace of its own for this thread and what it starts; loopback is up."""
+    _call("unshare", CLONE_NEWNET)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
 def enter_host_network():
     """For preexec_fn: a child that needs the machine's own network."""
     _call("setns", host_network, CLONE_NEWNET)
