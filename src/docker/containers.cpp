@@ -22,10 +22,14 @@ Task<Result<void>> create(Api& api, Exchange& exchange) {
   CO_TRY(engine::CreateRequest request, decode_create_request(body, std::move(name)));
   CO_TRY_OK(check_create(access_of(exchange), request.spec, api.volumes()));
   CO_TRY(auto platform, platform_of(exchange));
-  if (auto image = api.images().find(request.spec.image); platform && image)
-    CO_TRY_OK(check_platform(**image, *platform, request.spec.image));
+  json::Array warnings;
+  if (auto image = api.images().find(request.spec.image)) {
+    if (platform) CO_TRY_OK(check_platform(**image, *platform, request.spec.image));
+    for (std::string& warning : platform_warnings(**image, platform.has_value()))
+      warnings.emplace_back(std::move(warning));
+  }
   CO_TRY(auto container, co_await api.engine.create(std::move(request)));
-  json::Object answer{{"Id", container->id()}, {"Warnings", json::Array{}}};
+  json::Object answer{{"Id", container->id()}, {"Warnings", std::move(warnings)}};
   co_return co_await exchange.respond_json(201, std::move(answer));
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "engine/emulation.h"
 #include "engine/engine.h"
 #include "engine/root_view.h"
 #include "sys/file.h"
@@ -109,6 +110,17 @@ void check_programs(Checks& checks, const EngineConfig& config) {
     checks.push_back({"init", "warn", "no static init program: run --init does not work", "apt-get install catatonit"});
 }
 
+void check_emulation(Checks& checks) {
+  std::set<std::string> architectures = emulated_architectures();
+  std::erase_if(architectures, [](const std::string& name) { return runs_natively(name); });
+  std::string names = join(std::vector<std::string>(architectures.begin(), architectures.end()), ", ");
+  // Nothing is wrong with a host that runs its own programs only.
+  checks.push_back({"other architectures", "ok",
+                    names.empty() ? "none; with qemu-user-static and binfmt-support installed, images for them run"
+                                  : "emulated: " + names,
+                    ""});
+}
+
 }  // namespace
 
 Preflight Engine::preflight() const {
@@ -119,6 +131,7 @@ Preflight Engine::preflight() const {
   check_runtimes(result.checks, runtimes_);
   check_overlay(result.checks, config_.state_dir);
   check_programs(result.checks, config_);
+  check_emulation(result.checks);
   return result;
 }
 

@@ -41,11 +41,11 @@ class Layer:
         return self._bytes.getvalue()
 
 
-def archive(tag, layers, config=None):
+def archive(tag, layers, config=None, architecture="amd64"):
     """A `docker load` archive of one image; `layers` are uncompressed tars, `config` its container configuration."""
     diff_ids = ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers]
     document = json.dumps({
-        "architecture": "amd64", "os": "linux", "created": CREATED,
+        "architecture": architecture, "os": "linux", "created": CREATED,
         "config": {"Env": [PATH], "Cmd": ["sh"], **(config or {})},
         "history": [{"created": CREATED, "created_by": "test"} for _ in layers],
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
