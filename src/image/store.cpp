@@ -411,6 +411,9 @@ async::Task<Result<PruneResult>> Store::prune(bool all, std::function<bool(const
 
 async::Task<> Store::collect_garbage() {
   State& state = *state_;
+  // All else is collected where it becomes garbage, and most removals of containers leave none.
+  auto awaits_its_containers = [](const auto& image) { return image.second.removed; };
+  if (std::ranges::none_of(state.catalog.images, awaits_its_containers)) co_return;
   Operation operation(state);
   co_await state.collect();
 }
