@@ -63,11 +63,14 @@ void print_top_help(const Context& context, const Flags& flags) {
   (void)print_out(text);
 }
 
-void print_group_help(const Context& context, const Command& command) {
+void print_group_help(const Context& context, const Command& command, const Flags& flags) {
+  std::string options = flags.describe();
+  if (!options.empty()) options = fmt::format("\nOptions:\n{}", options);
   (void)print_out(
-      fmt::format("Usage:  {} COMMAND\n\n{}\n\nCommands:\n{}\nRun '{} COMMAND --help' for more information on "
+      fmt::format("Usage:  {} {}COMMAND\n\n{}\n{}\nCommands:\n{}\nRun '{} COMMAND --help' for more information on "
                   "a command.\n",
-                  context.path, command.summary, list_entries(command.children, {}), context.path));
+                  context.path, options.empty() ? "" : "[OPTIONS] ", command.summary, options,
+                  list_entries(command.children, {}), context.path));
 }
 
 int unknown_command(const Context& context, std::string_view name, bool top) {
@@ -87,21 +90,27 @@ std::string usage_lines(const Context& context, const Command& command) {
   return text;
 }
 
+int run_entry(Context& context, const CommandEntry& entry, std::span<const std::string> arguments);
+
+int run_family(Context& context, const Command& command, std::span<const std::string> arguments) {
+  Flags flags;
+  if (command.family_flags != nullptr) command.family_flags(flags, context);
+  flags.stop_at_first_word();
+  auto words = flags.parse(arguments);
+  if (!words) return report_flag_error(context, command, words.error());
+  if (words->empty() || flags.help_wanted()) {
+    print_group_help(context, command, flags);
+    return 0;
+  }
+  const CommandEntry* child = find_entry(command.children, words->front());
+  if (child == nullptr) return unknown_command(context, words->front(), false);
+  return run_entry(context, *child, std::span(*words).subspan(1));
+}
+
 int run_entry(Context& context, const CommandEntry& entry, std::span<const std::string> arguments) {
   const Command& command = *entry.command;
   context.path.append(" ").append(entry.name);
-  if (!command.children.empty()) {
-    if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
-      print_group_help(context, command);
-      return 0;
-    }
-    const CommandEntry* child = find_entry(command.children, arguments[0]);
-    if (child == nullptr && arguments[0].starts_with('-'))
-      return report_flag_error(context, command,
-                               Error(ErrorCode::invalid, fmt::format("unknown flag: {}", arguments[0])));
-    if (child == nullptr) return unknown_command(context, arguments[0], false);
-    return run_entry(context, *child, arguments.subspan(1));
-  }
+  if (!command.children.empty()) return run_family(context, command, arguments);
   auto code = command.run(context, command, arguments);
   if (code) return *code;
   print_error(code.error().text() + "\n");

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cli/engine_client.h"
 #include "cli/flags.h"
+#include "cli/project_flags.h"
 
 namespace berth::cli {
 
@@ -30,6 +31,7 @@ class Context {
   const bool as_docker;  // Docker's name wants Docker's words where Berth has better ones
   std::string host;      // of -H; empty: from the environment
   std::string path;      // "berth container ls", as typed
+  ProjectFlags project;  // between `compose` and its verb
 
   // Where the engine listens: -H, BERTH_HOST, DOCKER_HOST, then /run/berth/engine.sock (as docker only DOCKER_HOST and
   // /var/run/docker.sock).
@@ -59,6 +61,7 @@ struct Command {
   std::string_view examples = {};  // whole lines, without the program's name; "run --rm debian true"
   std::string_view aliases = {};   // "container ls, ps"
   std::span<const CommandEntry> children = {};
+  void (*family_flags)(Flags&, Context&) = nullptr;  // what a family takes before its verb
   bool words_are_foreign = false;  // the words after the first belong to another program: no flags are read there
   Result<int> (*run)(Context&, const Command&, std::span<const std::string>) = nullptr;
 };

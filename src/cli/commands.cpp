@@ -1,4 +1,5 @@
 // The table of verbs: the names by which they are called and where --help lists them.
+#include "cli/compose_project.h"
 #include "cli/verbs.h"
 
 namespace berth::cli {
@@ -78,6 +79,19 @@ constexpr CommandEntry kWorkspaceCommands[] = {
     {"up", &kUp},
 };
 
+constexpr CommandEntry kComposeCommands[] = {
+    {"build", &kComposeBuild},     {"config", &kComposeConfig}, {"convert", &kComposeConfig, Group::hidden},
+    {"cp", &kComposeCopy},         {"create", &kComposeCreate}, {"down", &kComposeDown},
+    {"events", &kComposeEvents},   {"exec", &kComposeExec},     {"images", &kComposeImages},
+    {"kill", &kComposeKill},       {"logs", &kComposeLogs},     {"ls", &kComposeList},
+    {"pause", &kComposePause},     {"port", &kComposePort},     {"ps", &kComposePs},
+    {"pull", &kComposePull},       {"push", &kComposePush},     {"restart", &kComposeRestart},
+    {"rm", &kComposeRemove},       {"run", &kComposeRun},       {"scale", &kComposeScale},
+    {"start", &kComposeStart},     {"stop", &kComposeStop},     {"top", &kComposeTop},
+    {"unpause", &kComposeUnpause}, {"up", &kComposeUp},         {"version", &kComposeVersion},
+    {"wait", &kComposeWait},
+};
+
 constexpr Command family(std::string_view summary, std::span<const CommandEntry> children) {
   return {.usage = "", .summary = summary, .arity = kAnyWords, .children = children};
 }
@@ -87,6 +101,11 @@ constexpr Command kImageFamily = family("Manage images", kImageCommands);
 constexpr Command kNetworkFamily = family("Manage networks", kNetworkCommands);
 constexpr Command kVolumeFamily = family("Manage volumes", kVolumeCommands);
 constexpr Command kSystemFamily = family("Manage the engine", kSystemCommands);
+constexpr Command kComposeFamily = {.usage = "[OPTIONS] COMMAND",
+                                    .summary = "Define and run applications of several containers",
+                                    .arity = kAnyWords,
+                                    .children = kComposeCommands,
+                                    .family_flags = declare_project_flags};
 constexpr Command kWorkspaceFamily = family("Manage workspaces", kWorkspaceCommands);
 
 constexpr CommandEntry kTopCommands[] = {
@@ -108,6 +127,7 @@ constexpr CommandEntry kTopCommands[] = {
     {"stop", &kStopAny, Group::workspaces},
     {"rm", &kRemoveAny, Group::workspaces},
 
+    {"compose", &kComposeFamily, Group::management},
     {"container", &kContainerFamily, Group::management},
     {"image", &kImageFamily, Group::management},
     {"network", &kNetworkFamily, Group::management},

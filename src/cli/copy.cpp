@@ -11,8 +11,10 @@
 #include <thread>
 
 #include "base/text.h"
+#include "cli/copy.h"
 #include "cli/copy_paths.h"
 #include "cli/output.h"
+#include "cli/pipe.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "fs/pack.h"
@@ -23,17 +25,13 @@
 
 namespace berth::cli {
 
-namespace {
-
-struct CopyOptions {
-  bool archive = false, follow_link = false, quiet = false;
-};
-
-void declare(Flags& flags, CopyOptions& options) {
+void declare_copy(Flags& flags, CopyOptions& options) {
   flags.add("archive,a", options.archive, "Keep owners and groups");
   flags.add("follow-link,L", options.follow_link, "Copy what SRC_PATH points to when it is a symlink");
   flags.add("quiet,q", options.quiet, "Say nothing of the copy");
 }
+
+namespace {
 
 // What the daemon tells of a path in a container.
 struct ContainerPath {
@@ -100,31 +98,6 @@ class CountingSink : public fs::Sink {
   fs::Sink& inner_;
   std::uint64_t copied_ = 0;
 };
-
-// Runs produce in a thread that writes into a pipe, and consume on its other end. When both fail, the consumer's error
-// is told unless it is only that the pipe has broken off.
-Result<void> through_pipe(const std::function<Result<void>(int fd)>& produce,
-                          const std::function<Result<void>(int fd)>& consume) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) < 0) return fail_errno("pipe");
-  sys::UniqueFd reader(ends[0]), writer(ends[1]);
-  // A consumer that ends early must not take the process with it.
-  sigset_t broken_pipe, saved;
-  sigemptyset(&broken_pipe);
-  sigaddset(&broken_pipe, SIGPIPE);
-  ::pthread_sigmask(SIG_BLOCK, &broken_pipe, &saved);
-  Result<void> produced;
-  std::thread thread([&] {
-    produced = produce(writer.get());
-    writer.reset();
-  });
-  Result<void> consumed = consume(reader.get());
-  reader.reset();
-  thread.join();
-  ::pthread_sigmask(SIG_SETMASK, &saved, nullptr);
-  if (!produced && (produced.error().errno_value() != EPIPE || consumed)) return produced;
-  return consumed;
-}
 
 // The archive from source with its first component called name, into sink; "." names the directory that it goes into,
 // whose own entry is left out.
@@ -261,6 +234,8 @@ Result<int> copy_to(const EngineClient& engine, const CopyOptions& options, cons
   return 0;
 }
 
+}  // namespace
+
 Result<int> copy(Context& context, const CopyOptions& options, const Words& words) {
   CopyPlace source = parse_place(words[0]), target = parse_place(words[1]);
   if (words[0].empty()) return fail(ErrorCode::invalid, "source can not be empty");
@@ -274,9 +249,7 @@ Result<int> copy(Context& context, const CopyOptions& options, const Words& word
   return copy_to(engine, options, source.path, target);
 }
 
-}  // namespace
-
-constexpr Command kCopy = command<declare, copy>({
+constexpr Command kCopy = command<declare_copy, copy>({
     .usage = "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n[OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
     .summary = "Copy files between a container and this machine",
     .arity = kTwoWords,

@@ -1,20 +1,15 @@
 // exec: a further command in a running container.
+#include "cli/exec.h"
+
 #include <unistd.h>
 
 #include "cli/attach_session.h"
-#include "cli/container_config.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 
 namespace berth::cli {
 
 namespace {
-
-struct ExecOptions {
-  bool detach = false, interactive = false, tty = false, privileged = false;
-  std::string user, workdir, detach_keys = std::string(kDefaultDetachKeys);
-  Strings env, env_files;
-};
 
 void declare(Flags& flags, ExecOptions& options) {
   flags.add("detach,d", options.detach, "Leave it running in the background");
@@ -57,6 +52,8 @@ json::Object start_body(const ExecOptions& options) {
   return body;
 }
 
+}  // namespace
+
 Result<int> run_exec(Context& context, const ExecOptions& options, const Words& words) {
   bool with_stdin = options.interactive && !options.detach;
   TRY(std::string keys, parse_detach_keys(options.detach_keys));
@@ -85,8 +82,6 @@ Result<int> run_exec(Context& context, const ExecOptions& options, const Words& 
   TRY(json::Value state, engine.get(path + "/json"));
   return static_cast<int>(json::int_or(state, "ExitCode"));
 }
-
-}  // namespace
 
 constexpr Command kExec = command<declare, run_exec>({
     .usage = "[OPTIONS] CONTAINER COMMAND [ARG...]",

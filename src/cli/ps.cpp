@@ -1,4 +1,6 @@
 // ps: the list of containers.
+#include "cli/ps.h"
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -101,14 +103,16 @@ std::string mounts_of(const json::Value* mounts, bool no_trunc, std::string_view
   return join(texts, ",");
 }
 
-json::Object row_of(const json::Value& container, const PsOptions& options) {
+}  // namespace
+
+json::Object container_row(const json::Value& container, bool no_trunc) {
   constexpr std::size_t kCommandWidth = 20;
   std::string command = json::string_or(container, "Command");
-  if (!options.no_trunc) command = ellipsis(command, kCommandWidth);
+  if (!no_trunc) command = ellipsis(command, kCommandWidth);
   Time created{json::int_or(container, "Created") * 1'000'000'000};
   std::string image = json::string_or(container, "Image");
   if (image.empty()) image = "<no image>";
-  if (!options.no_trunc && image.starts_with("sha256:")) image = short_id(image);
+  if (!no_trunc && image.starts_with("sha256:")) image = short_id(image);
   std::vector<std::string> networks;
   if (const json::Value* settings = json::find(container, "NetworkSettings"))
     if (const json::Value* map = json::find(*settings, "Networks"); map != nullptr && map->is_object())
@@ -121,8 +125,8 @@ json::Object row_of(const json::Value& container, const PsOptions& options) {
   std::string size = short_size(written);
   if (virtual_size > 0) size += fmt::format(" (virtual {})", short_size(virtual_size));
   std::string volumes = mounts_of(mounts, true, "volume");
-  return {{"ID", short_id(json::string_or(container, "Id"), options.no_trunc)},
-          {"Names", names_of(json::find(container, "Names"), options.no_trunc)},
+  return {{"ID", short_id(json::string_or(container, "Id"), no_trunc)},
+          {"Names", names_of(json::find(container, "Names"), no_trunc)},
           {"Image", image},
           {"Command", fmt::format("\"{}\"", command)},
           {"CreatedAt", local_time(created)},
@@ -132,11 +136,13 @@ json::Object row_of(const json::Value& container, const PsOptions& options) {
           {"Status", json::string_or(container, "Status")},
           {"Size", size},
           {"Labels", join_labels(json::find(container, "Labels"))},
-          {"Mounts", mounts_of(mounts, options.no_trunc, "")},
+          {"Mounts", mounts_of(mounts, no_trunc, "")},
           {"LocalVolumes", fmt::format("{}", volumes.empty() ? 0 : std::ranges::count(volumes, ',') + 1)},
           {"Networks", join(networks, ",")},
           {"Platform", platform == nullptr ? json::Value(nullptr) : *platform}};
 }
+
+namespace {
 
 Listing make_listing(const PsOptions& options) {
   std::string cells = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
@@ -173,7 +179,7 @@ Result<int> list_containers(Context& context, const PsOptions& options, const Wo
   if (containers.is_array()) {
     for (const json::Value& container : containers.get_array()) {
       const json::Value* labels = json::find(container, "Labels");
-      listing.add(row_of(container, options), labels == nullptr ? json::Value() : *labels);
+      listing.add(container_row(container, options.no_trunc), labels == nullptr ? json::Value() : *labels);
     }
   }
   TRY(std::string text, listing.render(options));

@@ -25,4 +25,11 @@ extern const Command kUp, kWorkspaceList, kSsh, kWorkspaceStart, kWorkspaceStop,
 // The short forms start, stop and rm, which first look for a workspace of that name.
 extern const Command kStartAny, kStopAny, kRemoveAny;
 
+// compose_*.cpp
+extern const Command kComposeUp, kComposeDown, kComposeCreate, kComposeStart, kComposeStop, kComposeRestart,
+    kComposeKill, kComposePause, kComposeUnpause, kComposeRemove, kComposeScale, kComposeWait;
+extern const Command kComposePs, kComposeImages, kComposeTop, kComposePort, kComposeList, kComposeLogs, kComposeEvents;
+extern const Command kComposeExec, kComposeRun, kComposeCopy, kComposeBuild, kComposePull, kComposePush, kComposeConfig,
+    kComposeVersion;
+
 }  // namespace berth::cli
