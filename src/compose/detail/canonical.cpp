@@ -167,7 +167,7 @@ Result<Node> make_canonical(Node node, const Shape& shape, const Place& place) {
     case Form::list: {
       if (!node.is_list()) return wrong_form(node, shape, place);
       for (std::size_t i = 0; i < node.items.size(); ++i) {
-        Place inner{fmt::format("{}[{}]", place.path, i), place.directory};
+        Place inner{fmt::format("{}[{}]", place.path, i), place.walk};
         if (node.items[i].is_null()) return fail_at(node.mark, "{} is empty", inner.path);
         TRY(node.items[i], make_canonical(std::move(node.items[i]), *shape.element, inner));
       }

@@ -53,9 +53,10 @@ Result<void> FileLoader::interpolate(Node& node, const std::string& path, Interp
 Result<std::vector<Node>> FileLoader::read_canonical(const std::string& file, const FileSet& set) {
   TRY(auto documents, read(file));
   Interpolator interpolator(set.variables);
+  Walk walk{set.directory};
   for (Node& document : documents) {
     TRY_OK(interpolate(document, "", interpolator));
-    TRY(document, make_canonical(std::move(document), kProjectShape, Place{"", set.directory}));
+    TRY(document, make_canonical(std::move(document), kProjectShape, Place{"", walk}));
     if (document.find("version") != nullptr)
       warn(
           fmt::format("{}: the attribute `version` is obsolete, it will be ignored, please remove it to avoid "

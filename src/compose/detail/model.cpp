@@ -187,6 +187,11 @@ Result<void> add_resources(Resources& resources, const Node& tree, std::string_v
   return {};
 }
 
+bool is_service_name(std::string_view name) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
 bool is_enabled(const Service& service, const std::vector<std::string>& profiles) {
   if (service.profiles.empty()) return true;
   return std::ranges::any_of(profiles, [&](const std::string& profile) {
@@ -231,8 +236,8 @@ Result<void> fill_project(Project& project, const Node& tree, const Variables& v
     if (services->members.size() > kMostServices)
       return fail_at(services->mark, "more than {} services", kMostServices);
     for (const Member& member : services->members) {
-      if (!is_container_name(member.key))
-        return fail_at(member.mark, "services: invalid name \"{}\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+      if (!is_service_name(member.key))
+        return fail_at(member.mark, "services: invalid name \"{}\": only letters, digits, '.', '_' and '-' are allowed",
                        member.key);
       Node node = member.value.is_null() ? Node::make_map(member.mark) : member.value;
       auto service = make_service(project, member.key, std::move(node), variables);

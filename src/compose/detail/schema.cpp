@@ -23,6 +23,7 @@ constexpr Shape kTexts{.form = Form::list, .element = &kText};
 constexpr Shape kScalars{.form = Form::list, .element = &kScalar};
 constexpr Shape kTextOrTexts{.form = Form::list, .expand = one_as_list, .element = &kText};
 constexpr Shape kPathOrPaths{.form = Form::list, .expand = one_as_list, .element = &kPath};
+constexpr Shape kExposed{.form = Form::list, .expand = expose_list, .element = &kScalar};
 constexpr Shape kPairs{.form = Form::map, .expand = pairs_as_map, .element = &kSetting};
 constexpr Shape kOptions{.form = Form::map, .element = &kSetting};
 constexpr Shape kHosts{.form = Form::list, .expand = host_entries, .element = &kText};
@@ -223,7 +224,7 @@ constexpr Key kServiceKeys[] = {
     {"entrypoint", &kWords},
     {"env_file", &kEnvFiles},
     {"environment", &kPairs},
-    {"expose", &kScalars},
+    {"expose", &kExposed},
     {"extends", &kExtends},
     {"external_links", &kTexts},
     {"extra_hosts", &kHosts},

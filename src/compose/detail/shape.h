@@ -13,13 +13,19 @@
 
 namespace berth::compose {
 
-// Where a walk is: for messages ("services.web.ports") and for relative paths.
+// One walk through one file.
+struct Walk {
+  std::string directory;            // that relative paths are relative to
+  std::size_t ports_left = 10'000;  // a range of a few bytes stands for many ports: their number is bounded
+};
+
+// Where a walk is: "services.web.ports".
 struct Place {
   std::string path;
-  const std::string& directory;
+  Walk& walk;
 
   Place below(std::string_view key) const {
-    return {path.empty() ? std::string(key) : fmt::format("{}.{}", path, key), directory};
+    return {path.empty() ? std::string(key) : fmt::format("{}.{}", path, key), walk};
   }
 };
 

@@ -23,7 +23,7 @@ std::string resolved(std::string_view path, const Place& place) {
     const char* home = std::getenv("HOME");
     text = (home == nullptr ? "" : home) + text.substr(1);
   }
-  auto whole = std::filesystem::path(place.directory) / text;
+  auto whole = std::filesystem::path(place.walk.directory) / text;
   std::string normal = whole.lexically_normal().string();
   while (normal.size() > 1 && normal.ends_with('/')) normal.pop_back();
   return normal;
@@ -53,6 +53,12 @@ std::optional<Range> parse_range(std::string_view text) {
   return Range{*first, *last};
 }
 
+Result<void> count_ports(const Range& range, const Node& item, const Place& place) {
+  if (range.size() > place.walk.ports_left) return fail_at(item.mark, "{}: too many ports", place.path);
+  place.walk.ports_left -= range.size();
+  return {};
+}
+
 // "[IP:][HOST:]INSIDE[/PROTO]" as port objects, one for each number of a range.
 Result<void> add_ports(Node& list, const Node& item, const Place& place) {
   auto bad = [&] { return fail_at(item.mark, "{}: invalid port \"{}\"", place.path, item.text); };
@@ -67,6 +73,7 @@ Result<void> add_ports(Node& list, const Node& item, const Place& place) {
   if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
   auto inner = parse_range(inside);
   if (!inner) return bad();
+  TRY_OK(count_ports(*inner, item, place));
   std::optional<Range> outer;
   if (!outside.empty()) {
     outer = parse_range(outside);
@@ -217,6 +224,17 @@ Result<Node> port_list(Node node, const Place& place) {
     list.items.push_back(std::move(item));
   }
   return list;
+}
+
+Result<Node> expose_list(Node node, const Place& place) {
+  for (const Node& item : node.items) {
+    auto [ports, protocol] = split_once(item.text, '/');
+    auto range = parse_range(ports);
+    if (!item.is_scalar() || !range || (protocol && *protocol != "tcp" && *protocol != "udp" && *protocol != "sctp"))
+      return fail_at(item.mark, "{}: invalid port \"{}\"", place.path, item.text);
+    TRY_OK(count_ports(*range, item, place));
+  }
+  return node;
 }
 
 Result<Node> volume_entry(Node node, const Place& place) {

@@ -14,6 +14,7 @@ Result<Node> names_as_map(Node node, const Place& place);     // [a, b] -> {a: n
 Result<Node> dependencies(Node node, const Place& place);     // [a] -> {a: {condition: service_started, ...}}
 Result<Node> host_entries(Node node, const Place& place);     // {h: ip}, "h:ip" -> ["h=ip"]
 Result<Node> port_list(Node node, const Place& place);        // "8000-8001:80-81/udp" -> two objects
+Result<Node> expose_list(Node node, const Place& place);      // "80-82/udp", checked
 Result<Node> volume_entry(Node node, const Place& place);     // "./a:/b:ro" -> an object
 Result<Node> device_entry(Node node, const Place& place);     // "/dev/a:/dev/b:rw" -> an object
 Result<Node> file_reference(Node node, const Place& place);   // a service's config or secret: "a" -> {source: a}

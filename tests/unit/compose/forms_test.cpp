@@ -82,6 +82,12 @@ TEST(Forms, Ports) {
         << wrong << ": " << load(std::string("ports: [") + wrong + "]");
 }
 
+TEST(Forms, RangesOfPortsAreBounded) {
+  EXPECT_EQ(load("ports: ['1-60000:1-60000']"), "DIR/compose.yaml:5: services.a.ports: too many ports");
+  EXPECT_EQ(load("expose: [1-9000, 1-9000]"), "DIR/compose.yaml:5: services.a.expose: too many ports");
+  EXPECT_EQ(load("expose: [x]"), "DIR/compose.yaml:5: services.a.expose: invalid port \"x\"");
+}
+
 TEST(Forms, Volumes) {
   std::string rest = "volumes: {data: }\n";
   for (const auto& [written, wanted] : std::initializer_list<std::pair<std::string, std::string>>{

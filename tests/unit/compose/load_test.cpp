@@ -237,7 +237,7 @@ TEST(Project, WhatDoesNotFitIsRefused) {
            {"services: {a: {image: i, depends_on: [b]}, b: {image: i, depends_on: [a]}}",
             "dependency cycle detected: a -> b -> a"},
            {"services: {'a b': {image: i}}",
-            "DIR/compose.yaml:1: services: invalid name \"a b\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"},
+            "DIR/compose.yaml:1: services: invalid name \"a b\": only letters, digits, '.', '_' and '-' are allowed"},
            {"serices: {}",
             "DIR/compose.yaml:1: the file: additional properties 'serices' not allowed; did you mean "
             "services?"},
