@@ -83,10 +83,7 @@ Result<int> config(Context& context, const ConfigOptions& options, const Words& 
   }
   if (options.quiet) return 0;
   TRY(std::string text, text_of(project, options));
-  if (options.output.empty())
-    TRY_OK(print_out(text));
-  else
-    TRY_OK(sys::replace_file(options.output, text, 0644));
+  TRY_OK(options.output.empty() ? print_out(text) : sys::replace_file(options.output, text, 0644));
   return 0;
 }
 
@@ -101,12 +98,10 @@ void declare_version(Flags& flags, VersionOptions& options) {
 }
 
 Result<int> version(Context& context, const VersionOptions& options, const Words&) {
-  if (options.format == "json")
-    TRY_OK(print_out(json::print(json::Object{{"version", context.version}}) + "\n"));
-  else if (options.brief)
-    TRY_OK(print_out(context.version + "\n"));
-  else
-    TRY_OK(print_out(fmt::format("Berth Compose version {}\n", context.version)));
+  std::string text = fmt::format("Berth Compose version {}", context.version);
+  if (options.brief) text = context.version;
+  if (options.format == "json") text = json::print(json::Object{{"version", context.version}});
+  TRY_OK(print_out(text + "\n"));
   return 0;
 }
 

@@ -37,9 +37,9 @@ void visit(const Project& project, const std::string& name, std::vector<std::str
 json::Object resources_of(const Resources& resources) {
   json::Object section;
   for (const auto& [key, resource] : resources) {
-    json::Object config = sorted(resource.config).get_object();
+    json::Object config = resource.config.get_object();
     if (config.contains("environment")) config.erase("content");
-    section[key] = std::move(config);
+    section[key] = sorted(std::move(config));
   }
   return section;
 }
