@@ -21,7 +21,7 @@ json::Value print_inspect(const Api& api, const engine::Container& container, co
 json::Value print_summary(const Api& api, const engine::Container& container, const std::optional<ContainerSize>& size);
 
 // The parts that both share.
-json::Value print_networks(const engine::Container& container);
+json::Value print_networks(const Api& api, const engine::Container& container);
 json::Value print_mounts(const Api& api, const engine::Container& container);
 // "debian:bookworm", or the image's id when that name means another image by now.
 std::string shown_image(const Api& api, const engine::ContainerSpec& spec);

@@ -26,7 +26,7 @@ INSTANTIATE_TEST_SUITE_P(, Packets, testing::Bool(), [](const auto& info) {
 });
 
 PublishedPort port(std::string protocol, const char* host_ip, std::uint16_t host, std::uint16_t container) {
-  return {std::move(protocol), *Ipv4::parse(host_ip), host, container};
+  return {std::move(protocol), *Ip::parse(host_ip), host, container};
 }
 
 TEST_P(Packets, ContainersOnBridgeReachEachOtherAndTheOutside) {
