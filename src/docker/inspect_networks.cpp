@@ -64,4 +64,15 @@ json::Value print_networks(const Api& api, const engine::Container& container) {
   return shown;
 }
 
+void add_old_aliases(const engine::Container& container, json::Value& inspected) {
+  json::Value& networks = inspected.at("NetworkSettings").at("Networks");
+  for (const network::Endpoint& endpoint : container.endpoints()) {
+    if (endpoint.network_name == network::kBridgeNetwork || !networks.get_object().contains(endpoint.network_name))
+      continue;
+    json::Value& aliases = networks.at(endpoint.network_name).at("Aliases");
+    if (!aliases.is_array()) aliases.emplace_array();
+    aliases.get_array().push_back(json::Value(container.id().substr(0, 12)));
+  }
+}
+
 }  // namespace berth::docker

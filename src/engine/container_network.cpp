@@ -253,6 +253,8 @@ async::Task<> Container::restore_networks() {
     if (left) left = edit_hosts_file(engine_, *this, {{}, addresses_of(endpoint)});
     if (!left) log::warning("network not left", {{"container", id()}, {"error", left.error().text()}});
   }
+  auto routed = co_await engine_.parts_.networks.restore_route(id(), netns->get());
+  if (!routed) log::warning("route not restored", {{"container", id()}, {"error", routed.error().text()}});
   if (!wants_resolver(engine_, spec_)) co_return;
   auto served = co_await serve_names(netns->get(), true);
   if (!served) log::warning("names not served", {{"container", id()}, {"error", served.error().text()}});

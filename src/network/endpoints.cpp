@@ -40,12 +40,12 @@ Manager::Impl::EndpointState* Manager::Impl::state_of(std::string_view container
   return found == mine->second.end() ? nullptr : &*found;
 }
 
-const Endpoint* Manager::Impl::gateway_of(std::string_view container) const {
+const Endpoint* Manager::Impl::gateway_of(std::string_view container, std::string_view except) const {
   auto mine = endpoints_.find(container);
   if (mine == endpoints_.end()) return nullptr;
   const Endpoint* best = nullptr;
   for (const EndpointState& state : mine->second) {
-    if (networks_.find(state.endpoint.network)->second.network.internal) continue;
+    if (state.endpoint.id == except || networks_.find(state.endpoint.network)->second.network.internal) continue;
     if (best == nullptr || state.endpoint.priority > best->priority) best = &state.endpoint;
   }
   return best;
@@ -262,20 +262,23 @@ async::Task<Result<void>> Manager::Impl::detach(std::string container) {
   co_return Result<void>();
 }
 
-// What the endpoint that has gone had for the container as a whole is now another's.
-async::Task<Result<void>> Manager::Impl::hand_on(Endpoint former, std::vector<PortReservation> ports, int netns) {
-  const Endpoint* heir = gateway_of(former.container);
-  if (heir == nullptr) co_return Result<void>();
-  EndpointState* state = state_of(heir->container, heir->network);
-  if (!former.ports.empty()) {
-    state->endpoint.ports = former.ports;
-    if (!state->endpoint.ip6)
-      std::erase_if(state->endpoint.ports, [](const PublishedPort& port) { return port.host_ip.is_v6(); });
-    state->ports = std::move(ports);
-    CO_TRY_OK(store_.save(state->endpoint));
-  }
-  Network network = networks_.find(heir->network)->second.network;
-  auto work = [firewall = firewall_, network, endpoint = state->endpoint, netns]() -> Result<void> {
+// The ports go to the heir's record before the former one goes: whoever has both finds the same in them
+// (load_endpoint).
+Result<void> Manager::Impl::bequeath(EndpointState& former) {
+  const Endpoint* heir = gateway_of(former.endpoint.container, former.endpoint.id);
+  if (heir == nullptr || former.endpoint.ports.empty()) return {};
+  EndpointState& state = *state_of(heir->container, heir->network);
+  state.endpoint.ports = former.endpoint.ports;
+  if (!heir->ip6) std::erase_if(state.endpoint.ports, [](const PublishedPort& port) { return port.host_ip.is_v6(); });
+  state.ports = std::move(former.ports);
+  return store_.save(state.endpoint);
+}
+
+async::Task<Result<void>> Manager::Impl::restore_route(std::string container, int netns) {
+  const Endpoint* gateway = gateway_of(container);
+  if (gateway == nullptr) co_return Result<void>();
+  Network network = networks_.find(gateway->network)->second.network;
+  auto work = [firewall = firewall_, network, endpoint = *gateway, netns]() -> Result<void> {
     TRY_OK(firewall->add(elements_of(network, endpoint)));
     return route_by(endpoint, netns);
   };
@@ -288,13 +291,13 @@ async::Task<Result<void>> Manager::Impl::detach_one(std::string container, std::
   if (state == nullptr)
     co_return fail(ErrorCode::denied, "container {} is not connected to network {}", container, network.name);
   Endpoint endpoint = state->endpoint;
-  std::vector<PortReservation> ports = std::move(state->ports);
   const Endpoint* gateway = gateway_of(container);
-  bool had_route = gateway != nullptr && gateway->id == endpoint.id;
+  bool was_gateway = gateway != nullptr && gateway->id == endpoint.id;
+  CO_TRY_OK(bequeath(*state));
   CO_TRY_OK(co_await cut_off(endpoint));
   auto unlink = [name = endpoint.host_interface] { return delete_link(name); };
   CO_TRY_OK(co_await loop_.blocking(std::move(unlink)));
-  if (had_route || !endpoint.ports.empty()) CO_TRY_OK(co_await hand_on(std::move(endpoint), std::move(ports), netns));
+  if (was_gateway || !endpoint.ports.empty()) co_return co_await restore_route(std::move(container), netns);
   co_return Result<void>();
 }
 

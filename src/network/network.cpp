@@ -55,6 +55,9 @@ Result<void> Manager::Impl::load_endpoint(Endpoint endpoint) {
                                                   : network->second.take_again(endpoint);
   if (taken) {
     std::vector<EndpointState>& mine = endpoints_[endpoint.container];
+    // An engine died while it handed the ports on; the one that has them stays the one.
+    if (std::ranges::any_of(mine, [](const EndpointState& other) { return !other.endpoint.ports.empty(); }))
+      endpoint.ports.clear();
     mine.push_back({std::move(endpoint), {}});
     return {};
   }
@@ -303,6 +306,9 @@ async::Task<Result<void>> Manager::detach(std::string container) { return impl_-
 async::Task<Result<void>> Manager::serve_names(std::string container, int netns, std::vector<std::string> servers,
                                                bool again) {
   return impl_->serve_names(std::move(container), netns, std::move(servers), again);
+}
+async::Task<Result<void>> Manager::restore_route(std::string container, int netns) {
+  return impl_->restore_route(std::move(container), netns);
 }
 bool Manager::serves_names(std::string_view container) const { return impl_->serves_names(container); }
 Result<void> Manager::set_names(std::string_view container, std::string_view network_id,

@@ -78,6 +78,9 @@ class Manager {
   // addresses and ports are free; the unplugged interfaces go with the namespace. One that has no endpoint is fine.
   async::Task<Result<void>> detach(std::string container);
 
+  // The default route and the rules of what is published, once more: an engine may have died while it set them.
+  async::Task<Result<void>> restore_route(std::string container, int netns);
+
   // Answers the names of the container's networks at 127.0.0.11 in its namespace, until detach(). servers are asked for
   // all others, from the container's namespace; without any, the host's own are, from the host. again: an earlier
   // engine has answered there. Some ms. Idempotent.

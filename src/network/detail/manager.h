@@ -45,7 +45,8 @@ class Manager::Impl : public Names {
   async::Task<Result<Swept>> sweep(std::set<std::string> live);
   std::vector<Endpoint> endpoints_of(std::string_view container) const;
   std::vector<Endpoint> endpoints_in(std::string_view network_id) const;
-  const Endpoint* gateway_of(std::string_view container) const;
+  const Endpoint* gateway_of(std::string_view container, std::string_view except = {}) const;
+  async::Task<Result<void>> restore_route(std::string container, int netns);
 
   async::Task<Result<void>> serve_names(std::string container, int netns, std::vector<std::string> servers, bool again);
   bool serves_names(std::string_view container) const { return resolvers_.contains(container); }
@@ -84,7 +85,8 @@ class Manager::Impl : public Names {
   EndpointState* state_of(std::string_view container, std::string_view network_id);
   void for_each_endpoint(const std::function<void(const Endpoint&)>& visit) const;
   async::Task<Result<void>> cut_off(Endpoint endpoint);
-  async::Task<Result<void>> hand_on(Endpoint former, std::vector<PortReservation> ports, int netns);
+  // Hands the ports on to the endpoint that will be the gateway.
+  Result<void> bequeath(EndpointState& former);
   void retire(const std::string& interface);
   static async::Task<> reap(async::Loop& loop, std::shared_ptr<std::set<std::string>> retired);
   std::vector<std::string> unclaimed(const std::vector<Link>& links) const;
