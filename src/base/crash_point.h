@@ -46,6 +46,14 @@ inline constexpr std::array kCrashPoints = {
     std::string_view("workspace.container-removed"),
     std::string_view("workspace.home-removed"),
     std::string_view("workspace.data-removed"),
+    std::string_view("network.recorded"),
+    std::string_view("network.record-removed"),
+    std::string_view("attach.claimed"),
+    std::string_view("attach.connected"),
+    std::string_view("connect.attached"),
+    std::string_view("connect.done"),
+    std::string_view("disconnect.spec-written"),
+    std::string_view("detach.cut-off"),
 };
 
 // Dies if the environment asks for this point.

@@ -236,7 +236,6 @@ Result<void> put_network(const ContainerOptions& o, Object& config, Object& host
   put(config, "ExposedPorts", exposed);
   put(host, "PortBindings", bindings);
   put(host, "PublishAllPorts", o.publish_all);
-  host["NetworkMode"] = o.networks.empty() ? "default" : o.networks.front();
   put(host, "ExtraHosts", o.add_hosts);
   put(host, "Dns", o.dns);
   put(host, "DnsOptions", o.dns_options);
@@ -277,18 +276,79 @@ Result<Object> host_config_of(const ContainerOptions& o, Object& config) {
   return host;
 }
 
-// What --network-alias, --ip and further networks say of the endpoints; null when nothing does.
-Value networking_of(const ContainerOptions& o) {
-  Object endpoint, ipam;
+// The name of a network that --network gives, alone or as "name=NET,alias=A,ip=10.0.0.7".
+Result<std::string> parse_network(const std::string& text, Object& endpoint) {
+  if (!text.contains('=')) return text;
+  std::string name;
+  Object ipam, driver_options;
+  Strings aliases, link_local;
+  for (const std::string& field : split(text, ',')) {
+    auto [key, value_text] = split_once(field, '=');
+    if (!value_text) return fail(ErrorCode::invalid, "invalid field {}", field);
+    std::string value(*value_text);
+    if (key == "name") {
+      name = value;
+    } else if (key == "alias") {
+      aliases.push_back(value);
+    } else if (key == "ip") {
+      ipam["IPv4Address"] = value;
+    } else if (key == "ip6") {
+      ipam["IPv6Address"] = value;
+    } else if (key == "link-local-ip") {
+      link_local.push_back(value);
+    } else if (key == "mac-address") {
+      endpoint["MacAddress"] = value;
+    } else if (key == "driver-opt") {
+      auto [option, setting] = split_once(value, '=');
+      driver_options[option] = setting.value_or("");
+    } else if (key == "gw-priority") {
+      auto priority = parse_number<int>(value);
+      if (!priority) return fail(ErrorCode::invalid, "invalid gw-priority ({})", value);
+      endpoint["GwPriority"] = *priority;
+    } else {
+      return fail(ErrorCode::invalid, "invalid field key {}", key);
+    }
+  }
+  if (name.empty()) return fail(ErrorCode::invalid, "network name/id is not specified");
+  put(ipam, "LinkLocalIPs", link_local);
+  put(endpoint, "IPAMConfig", ipam);
+  put(endpoint, "DriverOpts", driver_options);
+  put(endpoint, "Aliases", aliases);
+  return name;
+}
+
+// Flags that name no network are about the first.
+Result<void> put_first_endpoint(const ContainerOptions& o, Object& endpoint) {
+  Object ipam = endpoint.contains("IPAMConfig") ? endpoint["IPAMConfig"].get_object() : Object();
+  if ((!o.ip.empty() || !o.ip6.empty() || !o.link_local_ips.empty()) && !ipam.empty())
+    return fail(ErrorCode::invalid, "conflicting options: cannot specify both --ip and per-network IP address");
+  if (!o.network_aliases.empty() && endpoint.contains("Aliases"))
+    return fail(ErrorCode::invalid, "conflicting options: cannot specify both --network-alias and per-network alias");
   put(ipam, "IPv4Address", o.ip);
   put(ipam, "IPv6Address", o.ip6);
   put(ipam, "LinkLocalIPs", o.link_local_ips);
   put(endpoint, "IPAMConfig", ipam);
   put(endpoint, "Aliases", o.network_aliases);
-  if (endpoint.empty() && o.networks.size() < 2) return nullptr;
-  Object endpoints{{o.networks.empty() ? "default" : o.networks.front(), endpoint}};
-  for (std::size_t i = 1; i < o.networks.size(); ++i) endpoints[o.networks[i]] = Object{};
-  return Object{{"EndpointsConfig", endpoints}};
+  return {};
+}
+
+// The networks of --network and what is wanted of them; null when there is no more to say than the first one's name.
+Result<Value> networking_of(const ContainerOptions& o, std::string& mode) {
+  Object endpoints;
+  bool more = o.networks.size() > 1;
+  for (const std::string& text : o.networks.empty() ? Strings{"default"} : o.networks) {
+    Object endpoint;
+    TRY(std::string name, parse_network(text, endpoint));
+    if (endpoints.contains(name)) return fail(ErrorCode::invalid, "network \"{}\" is specified multiple times", name);
+    if (endpoints.empty()) {
+      mode = name;
+      TRY_OK(put_first_endpoint(o, endpoint));
+    }
+    more = more || !endpoint.empty();
+    endpoints[name] = std::move(endpoint);
+  }
+  if (!more) return Value(nullptr);
+  return Value(Object{{"EndpointsConfig", std::move(endpoints)}});
 }
 
 }  // namespace
@@ -305,8 +365,11 @@ Attached attached_streams(const ContainerOptions& options, bool detached) {
 Result<Value> make_create_body(const ContainerOptions& options, const Strings& words, Attached attached) {
   TRY(Object body, config_of(options, words, attached));
   TRY(Object host, host_config_of(options, body));
+  std::string mode;
+  TRY(Value networking, networking_of(options, mode));
+  host["NetworkMode"] = mode;
   body["HostConfig"] = std::move(host);
-  if (Value networking = networking_of(options); !networking.is_null()) body["NetworkingConfig"] = networking;
+  if (!networking.is_null()) body["NetworkingConfig"] = std::move(networking);
   return body;
 }
 

@@ -126,13 +126,13 @@ void declare_limits(Flags& flags, ContainerOptions& o) {
 }
 
 void declare_network(Flags& flags, ContainerOptions& o) {
-  flags.add("network", o.networks, "The network: bridge, none, host, or the name of one");
+  flags.add("network", o.networks, "The network: bridge, none, host, container:NAME, or the name of one");
   flags.add("net", o.networks, "The same as --network");
   flags.add("network-alias", o.network_aliases, "A further name in the network");
   flags.add("publish,p", o.publish, "Publish a port: [IP:][HOST_PORT:]PORT[/udp]");
   flags.add("publish-all,P", o.publish_all, "Publish all exposed ports at free ports of the host");
   flags.add("expose", o.expose, "Name a port that the container listens on");
-  flags.add("add-host", o.add_hosts, "A line for /etc/hosts: NAME:IP");
+  flags.add("add-host", o.add_hosts, "A line for /etc/hosts: NAME:IP, or NAME:host-gateway");
   flags.add("dns", o.dns, "A DNS server");
   flags.add("dns-option", o.dns_options, "A resolver option");
   flags.add("dns-search", o.dns_search, "A domain to search");

@@ -1,5 +1,8 @@
 // network ls, create, rm, connect, disconnect. network inspect is in inspect.cpp.
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "cli/output.h"
@@ -67,8 +70,8 @@ Result<int> list_networks(Context& context, const NetworkListOptions& options, c
 
 struct CreateOptions {
   std::string driver = "bridge", ipam_driver = "default", scope;
-  std::vector<std::string> subnets, gateways, ranges, labels, options, ipam_options;
-  bool internal = false, ipv6 = false, attachable = false;
+  std::vector<std::string> subnets, gateways, ranges, reserved, labels, options, ipam_options;
+  bool internal = false, ipv4 = true, ipv6 = false, attachable = false;
 };
 
 void declare_create(Flags& flags, CreateOptions& options) {
@@ -76,27 +79,66 @@ void declare_create(Flags& flags, CreateOptions& options) {
   flags.add("subnet", options.subnets, "Its subnet: 10.1.0.0/24");
   flags.add("gateway", options.gateways, "The gateway of the subnet");
   flags.add("ip-range", options.ranges, "Give containers addresses from this part of the subnet");
+  flags.add("aux-address", options.reserved, "An address of the subnet that is not given out: NAME=ADDRESS");
   flags.add("label", options.labels, "Set a label: KEY=VALUE");
   flags.add("opt,o", options.options, "An option of the driver: KEY=VALUE");
   flags.add("ipam-driver", options.ipam_driver, "Who gives out addresses").defaults_to("\"default\"");
   flags.add("ipam-opt", options.ipam_options, "An option of who gives out addresses: KEY=VALUE");
   flags.add("internal", options.internal, "No way out of the network");
+  flags.add("ipv4", options.ipv4, "Give out IPv4 addresses").defaults_to("true");
   flags.add("ipv6", options.ipv6, "Give out IPv6 addresses");
   flags.add("attachable", options.attachable, "Containers may be connected by hand");
   flags.add("scope", options.scope, "The network's scope");
 }
 
+// Whether "10.1.0.0/24" holds "10.1.0.7" or "10.1.0.128/25". What is malformed is left to the daemon to refuse.
+bool holds(const std::string& subnet, std::string_view address) {
+  auto [base, prefix_text] = split_once(subnet, '/');
+  std::array<unsigned char, 16> base_bytes{}, bytes{};
+  std::string plain(split_once(address, '/').first);
+  int family = plain.contains(':') ? AF_INET6 : AF_INET;
+  if (::inet_pton(family, std::string(base).c_str(), base_bytes.data()) != 1 ||
+      ::inet_pton(family, plain.c_str(), bytes.data()) != 1)
+    return false;
+  auto prefix = parse_number<std::size_t>(prefix_text.value_or(""));
+  if (!prefix || *prefix > bytes.size() * 8) return false;
+  for (std::size_t bit = 0; bit < *prefix; ++bit)
+    if (((base_bytes[bit / 8] ^ bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
+  return true;
+}
+
+// Gateways, ranges and addresses belong to the subnet that holds them.
+Result<json::Array> pools_of(const CreateOptions& options) {
+  json::Array config;
+  for (const std::string& subnet : options.subnets) config.push_back(json::Object{{"Subnet", subnet}});
+  auto pool_of = [&](std::string_view address, const char* what) -> Result<json::Object*> {
+    for (std::size_t i = 0; i < options.subnets.size(); ++i)
+      if (holds(options.subnets[i], address)) return &config[i].get_object();
+    return fail(ErrorCode::invalid, "no matching subnet for {} {}", what, address);
+  };
+  for (const std::string& range : options.ranges) {
+    TRY(json::Object * pool, pool_of(range, "range"));
+    (*pool)["IPRange"] = range;
+  }
+  for (const std::string& gateway : options.gateways) {
+    TRY(json::Object * pool, pool_of(gateway, "gateway"));
+    (*pool)["Gateway"] = gateway;
+  }
+  for (const std::string& text : options.reserved) {
+    auto [name, address] = split_once(text, '=');
+    TRY(json::Object * pool, pool_of(address.value_or(""), "aux-address"));
+    json::Value& reserved = (*pool)["AuxiliaryAddresses"];
+    if (!reserved.is_object()) reserved.emplace_object();
+    reserved.get_object()[name] = *address;
+  }
+  return config;
+}
+
 Result<int> create_network(Context& context, const CreateOptions& options, const Words& words) {
   TRY(auto engine, context.engine());
-  json::Array config;
-  for (std::size_t i = 0; i < options.subnets.size(); ++i) {
-    json::Object subnet{{"Subnet", options.subnets[i]}};
-    if (i < options.gateways.size()) subnet["Gateway"] = options.gateways[i];
-    if (i < options.ranges.size()) subnet["IPRange"] = options.ranges[i];
-    config.push_back(subnet);
-  }
   if (options.subnets.empty() && (!options.gateways.empty() || !options.ranges.empty()))
     return fail(ErrorCode::invalid, "every ip-range or gateway must have a corresponding subnet");
+  TRY(json::Array config, pools_of(options));
   json::Object body{{"Name", words[0]}, {"Driver", options.driver}};
   body["CheckDuplicate"] = true;  // daemons before API 1.44 allow two networks of one name without it
   json::Object ipam{{"Driver", options.ipam_driver}, {"Config", config}};
@@ -106,6 +148,7 @@ Result<int> create_network(Context& context, const CreateOptions& options, const
   if (!options.options.empty()) body["Options"] = pairs(options.options);
   if (!options.scope.empty()) body["Scope"] = options.scope;
   if (options.internal) body["Internal"] = true;
+  if (!options.ipv4) body["EnableIPv4"] = false;
   if (options.ipv6) body["EnableIPv6"] = true;
   if (options.attachable) body["Attachable"] = true;
   TRY(json::Value answer, engine.post("/networks/create", body));
@@ -136,8 +179,9 @@ Result<int> remove_networks(Context& context, const ForceOptions& options, const
 }
 
 struct ConnectOptions {
-  std::vector<std::string> aliases, links;
+  std::vector<std::string> aliases, links, link_local_ips, driver_options;
   std::string ip, ip6;
+  std::optional<std::int64_t> priority;
 };
 
 void declare_connect(Flags& flags, ConnectOptions& options) {
@@ -145,6 +189,9 @@ void declare_connect(Flags& flags, ConnectOptions& options) {
   flags.add("link", options.links, "Link to another container: NAME[:ALIAS]");
   flags.add("ip", options.ip, "The IPv4 address in the network");
   flags.add("ip6", options.ip6, "The IPv6 address in the network");
+  flags.add("link-local-ip", options.link_local_ips, "A link-local address of the interface");
+  flags.add("driver-opt", options.driver_options, "An option of the network's driver: KEY=VALUE");
+  flags.add("gw-priority", options.priority, "The default route is that of the network with the highest");
 }
 
 Result<int> connect_network(Context& context, const ConnectOptions& options, const Words& words) {
@@ -152,7 +199,10 @@ Result<int> connect_network(Context& context, const ConnectOptions& options, con
   json::Object endpoint, ipam;
   if (!options.ip.empty()) ipam["IPv4Address"] = options.ip;
   if (!options.ip6.empty()) ipam["IPv6Address"] = options.ip6;
+  if (!options.link_local_ips.empty()) ipam["LinkLocalIPs"] = json::encode(options.link_local_ips);
   if (!ipam.empty()) endpoint["IPAMConfig"] = ipam;
+  if (!options.driver_options.empty()) endpoint["DriverOpts"] = pairs(options.driver_options);
+  if (options.priority) endpoint["GwPriority"] = *options.priority;
   if (!options.aliases.empty()) endpoint["Aliases"] = json::encode(options.aliases);
   if (!options.links.empty()) endpoint["Links"] = json::encode(options.links);
   json::Object body{{"Container", words[1]}, {"EndpointConfig", endpoint}};

@@ -66,9 +66,8 @@ void add_absent_routes(http::Router& router, Api& api) {
   for (const char* route :
        {"POST /build", "POST /build/cancel", "POST /session", "POST /grpc", "POST /commit", "GET /images/search",
         "GET /distribution/{name...}/json", "POST /containers/{id}/update", "GET /containers/{id}/changes",
-        "GET /containers/{id}/export", "GET /containers/{id}/attach/ws", "POST /networks/{id}/connect",
-        "POST /networks/{id}/disconnect", "PUT /volumes/{name}", "GET /containers/{id}/checkpoints",
-        "POST /containers/{id}/checkpoints"})
+        "GET /containers/{id}/export", "GET /containers/{id}/attach/ws", "PUT /volumes/{name}",
+        "GET /containers/{id}/checkpoints", "POST /containers/{id}/checkpoints"})
     add_route(router, api, route, not_supported, {.body_limit = http::kUnlimitedBody});
 }
 

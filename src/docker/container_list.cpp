@@ -45,9 +45,12 @@ bool matches_volume(const Filters& filters, const engine::ContainerSpec& spec) {
 
 bool matches_network(const Filters& filters, const engine::Container& container) {
   if (!filters.has("network")) return true;
-  const auto& network = container.status().network;
-  return filters.exact("network", container.spec().network) ||
-         (network && filters.exact("network", network->network_id));
+  if (filters.exact("network", container.spec().network)) return true;
+  for (const engine::AttachmentSpec& attachment : container.spec().networks)
+    if (filters.exact("network", attachment.network)) return true;
+  for (const network::Endpoint& endpoint : container.endpoints())
+    if (filters.exact("network", endpoint.network)) return true;
+  return false;
 }
 
 // "80", "80/tcp", "8000-8010": whether the port is among them.

@@ -39,7 +39,9 @@ Task<Result<void>> inspect(Api& api, Exchange& exchange) {
   if (exchange.request.query.truth("size")) {
     CO_TRY(size, co_await measure(api, container));
   }
-  co_return co_await exchange.respond_json(200, print_inspect(api, *container, size));
+  json::Value shown = print_inspect(api, *container, size);
+  if (!speaks(exchange, "1.45")) add_old_aliases(*container, shown);
+  co_return co_await exchange.respond_json(200, std::move(shown));
 }
 
 Task<Result<void>> start(Api& api, Exchange& exchange) {

@@ -44,6 +44,7 @@ Result<void> decode_config(Fields& config, engine::CreateRequest& request) {
   spec.volumes = config.take_keys("Volumes");
   spec.stop_signal = config.take<std::string>("StopSignal");
   spec.stop_timeout = config.take<std::optional<int>>("StopTimeout");
+  spec.mac_address = config.take<std::string>("MacAddress");
   request.entrypoint = config.take_words("Entrypoint");
   request.cmd = config.take_words("Cmd");
   TRY(spec.exposed_ports, decode_exposed(config));

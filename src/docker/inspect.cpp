@@ -61,23 +61,33 @@ json::Value print_config(const ContainerSpec& spec) {
   return config;
 }
 
+std::vector<network::PublishedPort> published_ports(const engine::Container& container) {
+  std::vector<network::PublishedPort> ports;
+  for (const network::Endpoint& endpoint : container.endpoints())
+    ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
+  return ports;
+}
+
 // Exposed ports, and for each where it is published.
 json::Value print_ports(const engine::Container& container) {
   json::Object ports;
   if (!container.running()) return ports;
   for (const std::string& exposed : container.spec().exposed_ports) ports[exposed] = nullptr;
-  if (!container.status().network) return ports;
-  for (const engine::BoundPort& bound : container.status().network->ports) {
+  for (const network::PublishedPort& bound : published_ports(container)) {
     json::Value& list = ports[fmt::format("{}/{}", bound.container_port, bound.protocol)];
     if (!list.is_array()) list = json::Array{};
-    list.get_array().push_back(json::Object{{"HostIp", bound.host_ip}, {"HostPort", std::to_string(bound.host_port)}});
+    list.get_array().push_back(
+        json::Object{{"HostIp", bound.host_ip.text()}, {"HostPort", std::to_string(bound.host_port)}});
   }
   return ports;
 }
 
-json::Value print_network_settings(const engine::Container& container) {
-  engine::NetworkStatus network = container.status().network.value_or(engine::NetworkStatus{});
-  bool on_bridge = network.network_name == "bridge";
+json::Value print_network_settings(const Api& api, const engine::Container& container) {
+  // Docker's old members tell of the network `bridge` alone.
+  network::Endpoint bridge;
+  for (const network::Endpoint& endpoint : container.endpoints())
+    if (endpoint.network_name == network::kBridgeNetwork) bridge = endpoint;
+  bool on_bridge = !bridge.id.empty();
   return json::Object{
       {"Bridge", ""},
       {"SandboxID", container.running() ? container.id() : ""},
@@ -89,15 +99,15 @@ json::Value print_network_settings(const engine::Container& container) {
       {"LinkLocalIPv6PrefixLen", 0},
       {"SecondaryIPAddresses", nullptr},
       {"SecondaryIPv6Addresses", nullptr},
-      {"EndpointID", on_bridge ? network.endpoint_id : ""},
-      {"Gateway", on_bridge ? network.gateway : ""},
+      {"EndpointID", bridge.id},
+      {"Gateway", on_bridge ? bridge.gateway.text() : ""},
       {"GlobalIPv6Address", ""},
       {"GlobalIPv6PrefixLen", 0},
-      {"IPAddress", on_bridge ? network.ip : ""},
-      {"IPPrefixLen", on_bridge ? network.prefix_length : 0},
+      {"IPAddress", on_bridge ? bridge.ip.text() : ""},
+      {"IPPrefixLen", bridge.prefix},
       {"IPv6Gateway", ""},
-      {"MacAddress", on_bridge ? network.mac : ""},
-      {"Networks", print_networks(container)}};
+      {"MacAddress", on_bridge ? bridge.mac.text() : ""},
+      {"Networks", print_networks(api, container)}};
 }
 
 json::Value print_berth(const engine::Container& container) {
@@ -137,18 +147,17 @@ std::string container_command(const ContainerSpec& spec) {
 json::Value print_summary_ports(const engine::Container& container) {
   json::Array ports;
   if (!container.running()) return ports;
-  std::vector<engine::BoundPort> bound;
-  if (container.status().network) bound = container.status().network->ports;
+  std::vector<network::PublishedPort> bound = published_ports(container);
   for (const std::string& exposed : container.spec().exposed_ports) {
     auto [number, protocol] = split_once(exposed, '/');
     auto port = parse_number<std::uint16_t>(number).value_or(0);
-    bool published = std::ranges::any_of(bound, [&](const engine::BoundPort& each) {
+    bool published = std::ranges::any_of(bound, [&](const network::PublishedPort& each) {
       return each.container_port == port && each.protocol == protocol.value_or("tcp");
     });
     if (!published) ports.push_back(json::Object{{"PrivatePort", port}, {"Type", protocol.value_or("tcp")}});
   }
-  for (const engine::BoundPort& each : bound)
-    ports.push_back(json::Object{{"IP", each.host_ip},
+  for (const network::PublishedPort& each : bound)
+    ports.push_back(json::Object{{"IP", each.host_ip.text()},
                                  {"PrivatePort", each.container_port},
                                  {"PublicPort", each.host_port},
                                  {"Type", each.protocol}});
@@ -160,27 +169,6 @@ json::Value print_summary_ports(const engine::Container& container) {
 std::string shown_image(const Api& api, const ContainerSpec& spec) {
   auto named = api.images().find(spec.image);
   return named && (*named)->id.text() == spec.image_id ? spec.image : spec.image_id;
-}
-
-json::Value print_networks(const engine::Container& container) {
-  const ContainerSpec& spec = container.spec();
-  engine::NetworkStatus network = container.status().network.value_or(engine::NetworkStatus{});
-  std::string name = network.network_name.empty() ? spec.network : network.network_name;
-  json::Object endpoint{{"IPAMConfig", nullptr},
-                        {"Links", nullptr},
-                        {"Aliases", nullptr},
-                        {"MacAddress", network.mac},
-                        {"DriverOpts", nullptr},
-                        {"NetworkID", network.network_id},
-                        {"EndpointID", network.endpoint_id},
-                        {"Gateway", network.gateway},
-                        {"IPAddress", network.ip},
-                        {"IPPrefixLen", network.prefix_length},
-                        {"IPv6Gateway", ""},
-                        {"GlobalIPv6Address", ""},
-                        {"GlobalIPv6PrefixLen", 0},
-                        {"DNSNames", nullptr}};
-  return json::Object{{name, std::move(endpoint)}};
 }
 
 json::Value print_mounts(const Api& api, const engine::Container& container) {
@@ -236,7 +224,7 @@ json::Value print_inspect(const Api& api, const engine::Container& container,
   }
   shown["Mounts"] = print_mounts(api, container);
   shown["Config"] = print_config(spec);
-  shown["NetworkSettings"] = print_network_settings(container);
+  shown["NetworkSettings"] = print_network_settings(api, container);
   shown["Berth"] = print_berth(container);
   return shown;
 }
@@ -259,7 +247,7 @@ json::Value print_summary(const Api& api, const engine::Container& container,
   shown["State"] = engine::state_name(container.status().state);
   shown["Status"] = engine::status_text(container.status(), now());
   shown["HostConfig"] = json::Object{{"NetworkMode", spec.network}};
-  shown["NetworkSettings"] = json::Object{{"Networks", print_networks(container)}};
+  shown["NetworkSettings"] = json::Object{{"Networks", print_networks(api, container)}};
   shown["Mounts"] = print_mounts(api, container);
   // Docker's entries have no such member; only what Docker cannot make gets it.
   if (!spec.activations.empty()) shown["Berth"] = print_berth(container);

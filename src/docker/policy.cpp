@@ -64,6 +64,14 @@ Result<void> check_isolation(const engine::ContainerSpec& spec) {
     return refuse("a namespace of the host");
   if (spec.network != network::kWorkspacesNetwork && spec.network != network::kNoneNetwork)
     return refuse(fmt::format("the network \"{}\"", spec.network));
+  for (const engine::AttachmentSpec& attachment : spec.networks) {
+    engine::AttachmentSpec plain;
+    plain.network = attachment.network;
+    if (attachment.network != spec.network) return refuse(fmt::format("the network \"{}\"", attachment.network));
+    if (json::encode(attachment) != json::encode(plain)) return refuse("a setting of the network's endpoint");
+  }
+  if (!spec.links.empty()) return refuse("a link");
+  if (!spec.mac_address.empty()) return refuse("a MAC address");
   if (!spec.cap_add.empty()) return refuse("an added capability");
   if (!spec.devices.empty()) return refuse("a device of the host");
   if (spec.seccomp_unconfined) return refuse("seccomp=unconfined");

@@ -20,6 +20,7 @@
 #include "engine/spec.h"
 #include "engine/status.h"
 #include "fs/root_dir.h"
+#include "network/spec.h"
 #include "sys/process.h"
 #include "sys/unique_fd.h"
 
@@ -99,6 +100,13 @@ class Container : public std::enable_shared_from_this<Container> {
   // Woken when the container exits or is removed; log followers end then.
   async::Notifier& changes() { return changes_; }
 
+  // Puts it on a further network, at once when it runs. denied, in Docker's words, when it cannot be there.
+  async::Task<Result<void>> connect(AttachmentSpec wanted);
+  // Takes it off a network, by name or id.
+  async::Task<Result<void>> disconnect(std::string network);
+  // Its places in networks while it runs, in the order of its interfaces.
+  std::vector<network::Endpoint> endpoints() const;
+
   // Connections open now through each activation, in the order of the spec.
   std::vector<int> active_connections() const;
 
@@ -131,7 +139,19 @@ class Container : public std::enable_shared_from_this<Container> {
   async::Task<> request_start(std::shared_ptr<ShimClient> shim,
                               std::shared_ptr<std::optional<Result<ShimMessage>>> answer,
                               std::shared_ptr<async::Event> answered, std::shared_ptr<async::Event> netns_came);
-  async::Task<Result<void>> connect_network(sys::UniqueFd netns);
+  async::Task<Result<void>> attach_networks(sys::UniqueFd netns);
+  async::Task<Result<void>> attach_network(AttachmentSpec attachment, bool with_ports, int netns);
+  async::Task<Result<void>> connect_running(AttachmentSpec wanted);
+  async::Task<Result<void>> serve_names(int netns, bool again);
+  async::Task<> serve_names_beside(int netns, std::shared_ptr<Result<void>> result, std::shared_ptr<async::Event> done);
+  Result<network::EndpointSpec> endpoint_spec(const AttachmentSpec& attachment, bool with_ports) const;
+  Result<void> add_ports(network::EndpointSpec& endpoint) const;
+  Result<void> check_attachment(const AttachmentSpec& wanted, const network::Network& network) const;
+  AttachmentSpec* find_attachment(const std::string& network);
+  bool has_resolver() const;
+  void publish_network(std::string action, const network::Endpoint& endpoint);
+  void rename_endpoints();
+  async::Task<> restore_networks();
   async::Task<> shim_gone();
   async::Task<bool> wait_until_ended(std::chrono::nanoseconds limit);
   async::Task<> signal_when_readable(sys::UniqueFd fd, std::shared_ptr<async::Event> event);

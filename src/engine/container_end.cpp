@@ -67,9 +67,9 @@ async::Task<> Container::release_resources() {
     return fs::remove_tree(run_dir);
   });
   if (!cleared) log::error("container left something behind", {{"container", id()}, {"error", cleared.error().text()}});
+  for (const network::Endpoint& endpoint : endpoints()) publish_network("disconnect", endpoint);
   auto detached = co_await engine_.parts_.networks.detach(id());
   if (!detached) log::error("network not released", {{"container", id()}, {"error", detached.error().text()}});
-  status_.network.reset();
 }
 
 async::Task<> Container::finish(int exit_code, Time time) {

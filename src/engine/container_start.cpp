@@ -85,7 +85,7 @@ async::Task<Result<void>> Container::launch() {
   if (spec_.network != network::kHostNetwork) {
     co_await netns_came->wait();
     if (netns->valid()) {
-      auto connected = co_await connect_network(std::move(*netns));
+      auto connected = co_await attach_networks(std::move(*netns));
       if (!connected) {
         (void)shim->process().signal(SIGKILL);
         co_await answered->wait();
@@ -123,45 +123,6 @@ async::Task<> Container::request_start(std::shared_ptr<ShimClient> shim,
   answered->set();
   // A shim that failed before its network namespace was made will not send one.
   netns_came->set();
-}
-
-async::Task<Result<void>> Container::connect_network(sys::UniqueFd netns) {
-  if (spec_.network == network::kNoneNetwork) co_return Result<void>();
-  network::EndpointSpec wanted;
-  wanted.container = id();
-  wanted.container_name = spec_.name;
-  wanted.network = spec_.network;
-  for (const PortSpec& port : spec_.ports) {
-    network::PublishedPort published;
-    published.protocol = port.protocol;
-    published.host_port = port.host_port;
-    published.container_port = port.container_port;
-    if (!port.host_ip.empty()) {
-      CO_TRY(published.host_ip, network::Ipv4::parse(port.host_ip));
-    }
-    wanted.ports.push_back(published);
-  }
-  auto endpoint = co_await engine_.parts_.networks.attach(std::move(wanted), netns.get());
-  if (!endpoint) {
-    Error error = std::move(endpoint).error();
-    // Docker names the endpoint here; one that failed has no id, so the container's stands for it.
-    if (error.message().starts_with("Bind for"))
-      co_return std::unexpected(std::move(error).with(
-          fmt::format("driver failed programming external connectivity on endpoint {} ({})", spec_.name, id())));
-    co_return std::unexpected(std::move(error));
-  }
-  NetworkStatus status;
-  status.network_id = endpoint->network;
-  status.network_name = endpoint->network_name;
-  status.endpoint_id = endpoint->id;
-  status.ip = endpoint->ip.text();
-  status.prefix_length = endpoint->prefix;
-  status.gateway = endpoint->gateway.text();
-  status.mac = endpoint->mac.text();
-  for (const auto& port : endpoint->ports)
-    status.ports.push_back({port.host_ip.text(), port.host_port, port.container_port, port.protocol});
-  status_.network = std::move(status);
-  co_return write_hosts_file(engine_, *this, {endpoint->ip});
 }
 
 async::Task<> Container::watch_shim(std::shared_ptr<ShimClient> shim, std::shared_ptr<sys::UniqueFd> netns,

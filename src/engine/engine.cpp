@@ -10,6 +10,7 @@
 #include "engine/activation.h"
 #include "engine/defaults.h"
 #include "engine/names.h"
+#include "engine/networks.h"
 #include "engine/root_view.h"
 #include "fs/root_dir.h"
 #include "fs/tree.h"
@@ -39,6 +40,7 @@ async::Task<> Engine::close() {
   }
   tasks_.cancel();
   co_await tasks_.join();
+  co_await parts_.networks.close();
 }
 
 Result<void> Engine::check_name(std::string_view name) const {
@@ -97,6 +99,7 @@ async::Task<Result<void>> Engine::resolve(CreateRequest& request) {
   CO_TRY_OK(complete(request, (*image)->config));
   auto runtime = runtimes_.get(spec.runtime);
   if (!runtime) co_return std::unexpected(std::move(runtime).error());
+  CO_TRY_OK(complete_networks(*this, spec));
   name_volumes(spec);
   if (!wants_host_ids(spec)) {
     CO_TRY(spec.userns_base, id_ranges_.take());
@@ -282,6 +285,7 @@ async::Task<Result<void>> Engine::rename(std::shared_ptr<Container> container, s
   }
   names_.erase(old);
   names_[name] = container->id();
+  container->rename_endpoints();
   container->publish("rename", {{"oldName", "/" + old}});
   co_return Result<void>();
 }
@@ -339,7 +343,11 @@ std::vector<std::shared_ptr<Container>> Engine::using_volume(std::string_view vo
 }
 
 std::vector<std::shared_ptr<Container>> Engine::using_network(std::string_view network_name) const {
-  return select(containers_, [&](const ContainerSpec& spec) { return spec.network == network_name; });
+  return select(containers_, [&](const ContainerSpec& spec) {
+    return spec.network == network_name || std::ranges::any_of(spec.networks, [&](const AttachmentSpec& attachment) {
+             return attachment.network == network_name;
+           });
+  });
 }
 
 }  // namespace berth::engine

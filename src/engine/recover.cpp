@@ -128,6 +128,8 @@ async::Task<Result<void>> Engine::recover() {
       log::error("container not recovered", {{"container", container->id()}, {"error", recovered.error().text()}});
   }
   co_await sweep();
+  for (auto& container : list())
+    if (container->running()) tasks_.spawn("networks of " + container->id(), container->restore_networks());
   if (auto names = sys::list_directory(config_.state_dir))
     for (const std::string& name : *names)
       if (name.starts_with("trial-")) (void)fs::remove_tree(config_.state_dir + "/" + name);

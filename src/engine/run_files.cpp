@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "engine/layered_file.h"
+#include "engine/networks.h"
 #include "engine/runtime_config.h"
 #include "engine/shim_client.h"
 #include "engine/users.h"
@@ -37,22 +38,27 @@ Result<void> write_owned(const std::string& path, std::string_view text, std::ui
   return {};
 }
 
-std::string hosts_text(const ContainerSpec& spec, const std::vector<network::Ipv4>& addresses) {
+std::string hosts_text(const Engine& engine, const ContainerSpec& spec, const std::vector<Link>& links,
+                       const std::vector<network::Ip>& addresses) {
   std::vector<network::HostsEntry> extra;
   for (const std::string& line : spec.extra_hosts) {
     std::size_t colon = line.find(':');
-    if (colon != std::string::npos) extra.push_back({line.substr(colon + 1), {line.substr(0, colon)}});
+    if (colon == std::string::npos) continue;
+    std::string address = line.substr(colon + 1);
+    extra.push_back({address == kHostGateway ? host_gateway(engine) : address, {line.substr(0, colon)}});
   }
+  for (const Link& link : links) extra.push_back({link.address, link.names});
   return network::hosts_file(spec.hostname, spec.domainname, extra, addresses);
 }
 
-Result<void> write_guest_files(const Paths& paths, const ContainerSpec& spec) {
-  std::string files = paths.files(spec.id);
+Result<void> write_guest_files(const Engine& engine, const ContainerSpec& spec, const std::vector<Link>& links) {
+  std::string files = engine.paths().files(spec.id);
   TRY_OK(sys::ensure_directories(files, 0711));
   network::DnsSpec dns{spec.dns, spec.dns_search, spec.dns_options};
-  TRY_OK(write_owned(files + "/hosts", hosts_text(spec, {}), spec.userns_base));
+  TRY_OK(write_owned(files + "/hosts", hosts_text(engine, spec, links, {}), spec.userns_base));
   TRY_OK(write_owned(files + "/hostname", network::hostname_file(spec.hostname), spec.userns_base));
-  return write_owned(files + "/resolv.conf", network::resolv_conf(network::read_host_resolv_conf(), dns),
+  const char* own = wants_resolver(engine, spec) ? network::kResolverAddress : nullptr;
+  return write_owned(files + "/resolv.conf", network::resolv_conf(network::read_host_resolv_conf(), dns, own),
                      spec.userns_base);
 }
 
@@ -153,7 +159,8 @@ Result<RunFiles> make_run_files(const Engine& engine, const Container& container
     TRY_OK(sys::make_directory(directory, 0711));
   TRY_OK(sys::ensure_directories(paths.exit_dir(spec.id), 0700));
   TRY_OK(sys::remove_file(paths.exit_file(spec.id)));
-  TRY_OK(write_guest_files(paths, spec));
+  TRY(std::vector<Link> links, links_of(engine, spec));
+  TRY_OK(write_guest_files(engine, spec, links));
 
   TRY(std::vector<Bind> binds, binds_of(engine, container, paths.files(spec.id)));
   ShimFields fields = shim_fields(engine, container, runtime, layers);
@@ -177,17 +184,35 @@ Result<RunFiles> make_run_files(const Engine& engine, const Container& container
     inputs.binds.push_back(
         {fmt::format("{}/mounts/b/{}", bundle, i), binds[i].target, binds[i].read_only, binds[i].propagation});
   }
+  for (const Link& link : links) inputs.env.insert(inputs.env.end(), link.env.begin(), link.env.end());
   TRY(json::Value config, runtime_config(spec, inputs));
   TRY_OK(sys::replace_file(bundle + "/config.template.json", json::print(config), 0600));
   TRY_OK(sys::replace_file(paths.shim_conf(spec.id), encode_shim_fields(fields), 0600));
   return RunFiles{paths.shim_conf(spec.id)};
 }
 
-Result<void> write_hosts_file(const Engine& engine, const Container& container,
-                              const std::vector<network::Ipv4>& addresses) {
+Result<void> edit_hosts_file(const Engine& engine, const Container& container, const HostsEdit& edit) {
   std::string path = engine.paths().files(container.id()) + "/hosts";
+  TRY(std::string text, sys::read_file(path, 1 << 20));
+  std::string kept;
+  for (const std::string& line : split(text, '\n')) {
+    bool gone = std::ranges::any_of(edit.remove, [&](network::Ip ip) { return line.starts_with(ip.text() + "\t"); });
+    if (!gone && !line.empty()) kept += line + "\n";
+  }
+  const ContainerSpec& spec = container.spec();
+  std::string names =
+      spec.domainname.empty() ? spec.hostname : fmt::format("{0}.{1} {0}", spec.hostname, spec.domainname);
+  for (network::Ip ip : edit.add) kept += ip.text() + "\t" + names + "\n";
   TRY(sys::UniqueFd fd, sys::open_file(path, O_WRONLY | O_TRUNC));
-  return sys::write_all(fd.get(), hosts_text(container.spec(), addresses));
+  return sys::write_all(fd.get(), kept);
+}
+
+Result<void> use_own_resolver(const Engine& engine, const Container& container) {
+  const ContainerSpec& spec = container.spec();
+  network::DnsSpec dns{spec.dns, spec.dns_search, spec.dns_options};
+  TRY(sys::UniqueFd fd, sys::open_file(engine.paths().files(spec.id) + "/resolv.conf", O_WRONLY | O_TRUNC));
+  return sys::write_all(fd.get(),
+                        network::resolv_conf(network::read_host_resolv_conf(), dns, network::kResolverAddress));
 }
 
 }  // namespace berth::engine

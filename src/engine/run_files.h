@@ -19,8 +19,12 @@ struct RunFiles {
 // Fails with `invalid` and Docker's texts where the spec asks for what is not there: a user, a bind source.
 Result<RunFiles> make_run_files(const Engine& engine, const Container& container, const Runtime& runtime,
                                 const std::vector<std::string>& layers);
-// Written in place: it is mounted in the container by then.
-Result<void> write_hosts_file(const Engine& engine, const Container& container,
-                              const std::vector<network::Ipv4>& addresses);
+// Changes of the files of a container that runs, in place, for they are mounted in it: lines for the container's own
+// addresses come and go, all else in /etc/hosts stays.
+struct HostsEdit {
+  std::vector<network::Ip> add, remove;
+};
+Result<void> edit_hosts_file(const Engine& engine, const Container& container, const HostsEdit& edit);
+Result<void> use_own_resolver(const Engine& engine, const Container& container);
 
 }  // namespace berth::engine

@@ -253,8 +253,14 @@ std::uint64_t bounding_capabilities() {
 Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInputs& inputs) {
   TRY(std::set<std::string> capabilities, capabilities_of(spec));
   keep_available(capabilities, inputs.available_capabilities);
+  ProcessSpec process = spec.process;
+  for (const std::string& variable : inputs.env) {
+    std::string name = variable.substr(0, variable.find('=') + 1);
+    bool given = std::ranges::any_of(spec.process.env, [&](const std::string& own) { return own.starts_with(name); });
+    if (!given) process.env.push_back(variable);
+  }
   json::Object config{{"ociVersion", "1.0.2"},
-                      {"process", process_object(spec, spec.process, inputs.user, inputs.args, capabilities)},
+                      {"process", process_object(spec, process, inputs.user, inputs.args, capabilities)},
                       {"root", json::Object{{"path", inputs.rootfs}, {"readonly", spec.read_only_root}}},
                       {"mounts", mounts_of(spec, inputs)},
                       {"linux", linux_object(spec, inputs, capabilities)}};

@@ -35,6 +35,7 @@ struct PreparedBind {
 struct RuntimeInputs {
   ProcessUser user;
   std::vector<std::string> args;  // with the init in front, if any
+  std::vector<std::string> env;   // beside the spec's
   std::string rootfs;
   std::string cgroup_path;
   std::uint64_t available_capabilities = ~0ULL;

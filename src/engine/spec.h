@@ -33,9 +33,25 @@ struct PortSpec {
   std::string host_ip;          // empty: all addresses
   std::uint16_t host_port = 0;  // 0: any free one
   std::uint16_t container_port = 0;
-  std::string protocol = "tcp";  // tcp or udp
+  std::string protocol = "tcp";      // tcp or udp
+  std::uint16_t host_port_last = 0;  // of a range, of which the first free one is taken; 0: host_port alone
 };
-BOOST_DESCRIBE_STRUCT(PortSpec, (), (host_ip, host_port, container_port, protocol))
+BOOST_DESCRIBE_STRUCT(PortSpec, (), (host_ip, host_port, container_port, protocol, host_port_last))
+
+// A place in a network.
+struct AttachmentSpec {
+  std::string network;               // its name
+  std::vector<std::string> aliases;  // further names there
+  std::vector<std::string> links;    // "NAME:ALIAS", names for this container alone
+  std::string ipv4;                  // empty: any free one
+  std::string ipv6;
+  std::vector<std::string> link_local;             // further addresses of its interface
+  std::string mac;                                 // empty: made from the address
+  std::map<std::string, std::string> driver_opts;  // kept and shown
+  int gateway_priority = 0;                        // the highest has the default route, of equals the first
+};
+BOOST_DESCRIBE_STRUCT(AttachmentSpec, (),
+                      (network, aliases, links, ipv4, ipv6, link_local, mac, driver_opts, gateway_priority))
 
 struct MountSpec {
   std::string type;    // bind, volume or tmpfs
@@ -139,7 +155,9 @@ BOOST_DESCRIBE_STRUCT(ContainerIdentity, (),
 
 // How it is kept apart from the host and from the others, and what it is given of the host.
 struct ContainerHosting {
-  std::string network = "bridge";  // bridge, none, host, workspaces, or a network's name
+  std::string network = "bridge";        // bridge, none, host, workspaces, a network's name, or container:ID
+  std::vector<AttachmentSpec> networks;  // where it is or will be, in the order of its interfaces
+  std::vector<std::string> links;        // "NAME:ALIAS", on the network `bridge`
   std::vector<PortSpec> ports;
   bool publish_all = false;
   std::vector<std::string> extra_hosts;  // "name:ip"
@@ -183,11 +201,12 @@ struct ContainerHosting {
   std::uint32_t userns_size = 0;
 };
 BOOST_DESCRIBE_STRUCT(ContainerHosting, (),
-                      (network, ports, publish_all, extra_hosts, dns, dns_search, dns_options, mac_address, pid_mode,
-                       ipc_mode, uts_mode, cgroupns_mode, userns_mode, privileged, read_only_root, cap_add, cap_drop,
-                       no_new_privileges, seccomp_unconfined, init, auto_remove, tmpfs, mounts, devices, sysctls,
-                       resources, shm_size, oom_score_adj, log, restart, runtime, masked_paths, readonly_paths,
-                       activations, idle_timeout, guest_tools, owned_by_portal, userns_base, userns_size))
+                      (network, networks, links, ports, publish_all, extra_hosts, dns, dns_search, dns_options,
+                       mac_address, pid_mode, ipc_mode, uts_mode, cgroupns_mode, userns_mode, privileged,
+                       read_only_root, cap_add, cap_drop, no_new_privileges, seccomp_unconfined, init, auto_remove,
+                       tmpfs, mounts, devices, sysctls, resources, shm_size, oom_score_adj, log, restart, runtime,
+                       masked_paths, readonly_paths, activations, idle_timeout, guest_tools, owned_by_portal,
+                       userns_base, userns_size))
 
 // On disk one flat object.
 struct ContainerSpec : ContainerIdentity, ContainerHosting {};

@@ -37,28 +37,6 @@ struct SavedProcess {
 };
 BOOST_DESCRIBE_STRUCT(SavedProcess, (), (pid, start_time, boot_id))
 
-struct BoundPort {
-  std::string host_ip;
-  std::uint16_t host_port = 0;
-  std::uint16_t container_port = 0;
-  std::string protocol;
-};
-BOOST_DESCRIBE_STRUCT(BoundPort, (), (host_ip, host_port, container_port, protocol))
-
-// The container's place in its network while it runs.
-struct NetworkStatus {
-  std::string network_id;
-  std::string network_name;
-  std::string endpoint_id;
-  std::string ip;
-  int prefix_length = 0;
-  std::string gateway;
-  std::string mac;
-  std::vector<BoundPort> ports;
-};
-BOOST_DESCRIBE_STRUCT(NetworkStatus, (),
-                      (network_id, network_name, endpoint_id, ip, prefix_length, gateway, mac, ports))
-
 struct ContainerStatus {
   State state = State::created;
   SavedProcess process;  // PID 1, seen from the host; pid 0 while it does not run
@@ -69,13 +47,12 @@ struct ContainerStatus {
   Time started_at;
   Time finished_at;
   std::int64_t restart_count = 0;
-  std::optional<NetworkStatus> network;
   std::vector<std::string> anonymous_volumes;
   Time last_used;  // of its activations
 };
 BOOST_DESCRIBE_STRUCT(ContainerStatus, (),
                       (state, process, shim, exit_code, oom_killed, error, started_at, finished_at, restart_count,
-                       network, anonymous_volumes, last_used))
+                       anonymous_volumes, last_used))
 
 // `docker ps`: "Up 3 minutes", "Up 2 hours (Paused)", "Exited (0) 5 seconds ago", "Created", "Dead".
 std::string status_text(const ContainerStatus& status, Time now);

@@ -8,24 +8,48 @@
 
 namespace berth::network {
 
-Result<Ipv4> Ipv4::parse(std::string_view text) {
-  in_addr address{};
-  // inet_pton(3), unlike inet_aton, takes nothing but four decimal numbers.
-  bool cut = text.find('\0') != std::string_view::npos;
-  if (cut || text.size() >= INET_ADDRSTRLEN || ::inet_pton(AF_INET, std::string(text).c_str(), &address) != 1)
-    return fail(ErrorCode::invalid, "invalid IPv4 address: {}", text);
-  return Ipv4(ntohl(address.s_addr));
+namespace {
+
+// Most significant byte first.
+Ip::Number number_of(const std::uint8_t* bytes, std::size_t size) {
+  Ip::Number number = 0;
+  for (std::size_t i = 0; i < size; ++i) number = number << 8 | bytes[i];
+  return number;
 }
 
-std::string Ipv4::text() const {
-  return fmt::format("{}.{}.{}.{}", value_ >> 24, value_ >> 16 & 0xff, value_ >> 8 & 0xff, value_ & 0xff);
+}  // namespace
+
+Ip Ip::v6(const Bytes6& bytes) { return v6(number_of(bytes.data(), bytes.size())); }
+
+Result<Ip> Ip::parse(std::string_view text) {
+  std::string copy(text);
+  bool whole = text.find('\0') == std::string_view::npos && text.size() < INET6_ADDRSTRLEN;
+  Bytes6 bytes{};
+  // inet_pton(3), unlike inet_aton, takes nothing but four decimal numbers.
+  if (whole && ::inet_pton(AF_INET, copy.c_str(), bytes.data()) == 1)
+    return v4(static_cast<std::uint32_t>(number_of(bytes.data(), 4)));
+  if (whole && ::inet_pton(AF_INET6, copy.c_str(), bytes.data()) == 1) return v6(bytes);
+  return fail(ErrorCode::invalid, "invalid IP address: {}", text);
+}
+
+std::string Ip::bytes() const {
+  std::string bytes;
+  for (int shift = bits() - 8; shift >= 0; shift -= 8) bytes += static_cast<char>(value_ >> shift & 0xff);
+  return bytes;
+}
+
+std::string Ip::text() const {
+  char buffer[INET6_ADDRSTRLEN] = {};
+  std::string raw = bytes();
+  (void)::inet_ntop(v6_ ? AF_INET6 : AF_INET, raw.data(), buffer, sizeof buffer);
+  return buffer;
 }
 
 Result<Subnet> Subnet::parse(std::string_view text) {
   auto [address, prefix_text] = split_once(text, '/');
-  auto base = Ipv4::parse(address);
+  auto base = Ip::parse(address);
   auto prefix = parse_number<int>(prefix_text.value_or(""));
-  if (!base || !prefix || *prefix < 0 || *prefix > 32)
+  if (!base || !prefix || *prefix < 0 || *prefix > base->bits())
     return fail(ErrorCode::invalid, "invalid CIDR address: {}", text);
   return Subnet(*base, *prefix);
 }
@@ -49,7 +73,7 @@ Result<MacAddress> MacAddress::parse(std::string_view text) {
   return MacAddress(bytes);
 }
 
-MacAddress MacAddress::from_address(Ipv4 address) {
+MacAddress MacAddress::from_address(Ip address) {
   std::uint32_t value = address.value();
   auto byte = [value](int shift) { return static_cast<std::uint8_t>(value >> shift & 0xff); };
   return MacAddress({0x02, 0x42, byte(24), byte(16), byte(8), byte(0)});

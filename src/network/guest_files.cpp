@@ -1,5 +1,7 @@
 #include "network/guest_files.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "sys/file.h"
 
@@ -41,16 +43,16 @@ ResolvConf parse_resolv_conf(std::string_view text) {
   return conf;
 }
 
-// Networks carry IPv4 only, so resolvers with other addresses are out of reach, and loopback is the container's own.
+// Most networks carry IPv4 only, so resolvers with other addresses are out of reach; loopback is the container's own.
 bool reachable_from_guest(const std::string& server) {
-  auto address = Ipv4::parse(server);
-  return address && !address->is_loopback() && !address->is_any();
+  auto address = Ip::parse(server);
+  return address && !address->is_v6() && !address->is_loopback() && !address->is_any();
 }
 
 }  // namespace
 
 std::string hosts_file(std::string_view hostname, std::string_view domain, const std::vector<HostsEntry>& extra,
-                       const std::vector<Ipv4>& own) {
+                       const std::vector<Ip>& own) {
   std::string text =
       "127.0.0.1\tlocalhost\n"
       "::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -60,11 +62,11 @@ std::string hosts_file(std::string_view hostname, std::string_view domain, const
       "ff02::2\tip6-allrouters\n";
   for (const HostsEntry& entry : extra) text += entry.address + "\t" + join(entry.names, " ") + "\n";
   std::string names = domain.empty() ? std::string(hostname) : fmt::format("{0}.{1} {0}", hostname, domain);
-  for (Ipv4 address : own) text += address.text() + "\t" + names + "\n";
+  for (Ip address : own) text += address.text() + "\t" + names + "\n";
   return text;
 }
 
-std::string resolv_conf(std::string_view host_text, const DnsSpec& spec) {
+std::string resolv_conf(std::string_view host_text, const DnsSpec& spec, const char* own) {
   ResolvConf conf = parse_resolv_conf(host_text);
   std::erase_if(conf.servers, [](const std::string& server) { return !reachable_from_guest(server); });
   if (conf.servers.empty()) conf.servers = {"8.8.8.8", "8.8.4.4"};
@@ -72,12 +74,19 @@ std::string resolv_conf(std::string_view host_text, const DnsSpec& spec) {
   if (!spec.search.empty()) conf.search = spec.search;
   if (conf.search == std::vector<std::string>{"."}) conf.search.clear();
   if (!spec.options.empty()) conf.options = spec.options;
+  if (own != nullptr) {
+    conf.servers = {own};
+    bool told = std::ranges::any_of(conf.options, [](const std::string& o) { return o.starts_with("ndots:"); });
+    if (!told) conf.options.emplace_back("ndots:0");
+  }
   std::string text;
   for (const std::string& server : conf.servers) text += "nameserver " + server + "\n";
   if (!conf.search.empty()) text += "search " + join(conf.search, " ") + "\n";
   if (!conf.options.empty()) text += "options " + join(conf.options, " ") + "\n";
   return text;
 }
+
+std::vector<std::string> resolvers_in(std::string_view text) { return parse_resolv_conf(text).servers; }
 
 std::string read_host_resolv_conf() {
   auto read = [](const char* path) { return sys::read_file(path, 64 << 10).value_or(""); };

@@ -27,14 +27,14 @@ class Trial {
   Trial() {
     network_.name = "trial";
     network_.interface = "trial0";
-    network_.subnet = Subnet(Ipv4(0xc0000200), 24);  // 192.0.2.0/24, for documentation (RFC 5737)
-    network_.gateway = Ipv4(network_.subnet.base().value() + 1);
+    Subnet subnet(Ip::v4(0xc0000200), 24);  // 192.0.2.0/24, for documentation (RFC 5737)
+    network_.ipv4 = Pool{subnet, subnet.base().plus(1), {}, {}};
     network_.isolated = true;
     endpoint_.host_interface = "trialv";
     endpoint_.guest_interface = "eth0";
-    endpoint_.ip = Ipv4(network_.subnet.base().value() + 2);
+    endpoint_.ip = subnet.base().plus(2);
     endpoint_.mac = MacAddress::from_address(endpoint_.ip);
-    endpoint_.ports = {{"tcp", Ipv4(), 80, 80}};
+    endpoint_.ports = {{"tcp", Ip(), 80, 80}};
   }
 
   // In a network namespace of its own, on the calling thread.

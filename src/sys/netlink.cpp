@@ -118,14 +118,7 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
 }
 
 Result<NetlinkSocket> NetlinkSocket::open_in(int netns, int protocol) {
-  Result<NetlinkSocket> result = fail(ErrorCode::internal, "enter the network namespace");
-  std::thread([&] {
-    if (::setns(netns, CLONE_NEWNET) < 0)
-      result = fail_errno("enter the network namespace");
-    else
-      result = open(protocol);
-  }).join();
-  return result;
+  return in_network(netns, [protocol] { return open(protocol); });
 }
 
 Result<void> NetlinkSocket::send(NetlinkBatch& batch) {

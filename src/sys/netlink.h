@@ -11,6 +11,7 @@
 #pragma once
 
 #include <linux/netlink.h>
+#include <sched.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <vector>
 
@@ -126,12 +128,25 @@ struct NetlinkMessage {
   }
 };
 
+// Runs f on a thread that has entered the network namespace netns and ends with it; what f returns, a Result, is the
+// answer. About 50 us. A socket stays in the namespace that it was made in.
+template <class F>
+std::invoke_result_t<F> in_network(int netns, F f) {
+  std::invoke_result_t<F> result = fail(ErrorCode::internal, "enter the network namespace");
+  std::thread([&] {
+    if (::setns(netns, CLONE_NEWNET) < 0)
+      result = fail_errno("enter the network namespace");
+    else
+      result = f();
+  }).join();
+  return result;
+}
+
 class NetlinkSocket {
  public:
   // protocol is NETLINK_ROUTE or NETLINK_NETFILTER. For the network namespace of the calling thread.
   static Result<NetlinkSocket> open(int protocol);
-  // For the namespace of this descriptor, which a short-lived thread enters: a socket stays in the namespace that it
-  // was made in. About 50 us.
+  // For the namespace of this descriptor.
   static Result<NetlinkSocket> open_in(int netns, int protocol);
 
   // Sends the batch as one datagram, under 64 KiB, and reports the first message that failed, with the kernel's own

@@ -168,8 +168,73 @@ def test_remove(crashing, point, running):
     assert_clean(crashing)
 
 
+def places(cli, name):
+    return set(cli.inspect(name)["NetworkSettings"]["Networks"])
+
+
+def assert_on(cli, name, networks):
+    """Its record, its interfaces and its way out say the same."""
+    eventually(lambda: len(cli("exec", name, "ls", "/sys/class/net").out.split()) == 1 + len(networks), 5, "interfaces")
+    assert places(cli, name) == networks
+    assert "default via" in cli("exec", name, "ip", "route").out
+    assert cli("port", name).out.strip() == "80/tcp -> 127.0.0.1:18602"
+
+
+@pytest.mark.parametrize("point", points("attach", "connect"))
+def test_connect(crashing, point):
+    cli = crashing.berth()
+    cli("network", "create", "more").ok()
+    cli("run", "-d", "--name", "box", "-p", "127.0.0.1:18602:80", "busybox", "sleep", "1000").ok()
+    restart_with(crashing, point)
+    result = cli("network", "connect", "more", "box")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    there = places(cli, "box")
+    if result.rc == 0 or point == "connect.done":
+        assert there == {"bridge", "more"}, "it was acknowledged and is gone"
+    assert_on(cli, "box", there)
+    if "more" not in there:
+        cli("network", "connect", "more", "box").ok()
+        assert_on(cli, "box", {"bridge", "more"})
+    cli("rm", "-f", "box").ok()
+    cli("network", "rm", "more").ok()
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("detach", "disconnect"))
+def test_disconnect(crashing, point):
+    cli = crashing.berth()
+    cli("network", "create", "more").ok()
+    cli("run", "-d", "--name", "box", "-p", "127.0.0.1:18602:80", "busybox", "sleep", "1000").ok()
+    cli("network", "connect", "more", "box").ok()
+    restart_with(crashing, point)
+    cli("network", "disconnect", "bridge", "box")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    assert_on(cli, "box", {"more"})
+    cli("rm", "-f", "box").ok()
+    cli("network", "rm", "more").ok()
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("network"))
+def test_network(crashing, point):
+    cli = crashing.berth()
+    if point == "network.record-removed":
+        cli("network", "create", "more").ok()
+    restart_with(crashing, point)
+    cli("network", *(["rm"] if point == "network.record-removed" else ["create"]), "more")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    if "more" in cli("network", "ls", "--format", "{{.Name}}").out.split():
+        cli("run", "--rm", "--network", "more", "busybox", "true").ok()
+        cli("network", "rm", "more").ok()
+    assert_clean(crashing)
+
+
 def test_every_point_is_reached_by_some_test():
-    reached = points("create", "start", "exec", "stop", "exit", "remove", "pull", "image", "workspace")
+    reached = points("create", "start", "exec", "stop", "exit", "remove", "pull", "image", "workspace", "attach",
+                     "connect", "detach", "disconnect", "network")
     assert set(crash_points()) <= set(reached), "a new group of points needs a test here"
 
 

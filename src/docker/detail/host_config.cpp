@@ -74,33 +74,6 @@ Result<void> decode_namespaces(Fields& host, ContainerSpec& spec) {
   if (spec.ipc_mode == "shareable") spec.ipc_mode = "private";
   std::string network = host.take<std::string>("NetworkMode");
   spec.network = network.empty() || network == "default" ? network::kBridgeNetwork : network;
-  if (spec.network.starts_with("container:"))
-    return fail(ErrorCode::invalid, "HostConfig.NetworkMode {} is not supported by this engine", spec.network);
-  return {};
-}
-
-Result<void> decode_ports(const json::Value* bindings, ContainerSpec& spec) {
-  if (bindings == nullptr) return {};
-  if (!bindings->is_object()) return json::detail::wrong_type("HostConfig.PortBindings", "object");
-  for (const auto& member : bindings->get_object()) {
-    TRY(auto port, parse_port(std::string_view(member.key())));
-    std::string exposed = fmt::format("{}/{}", port.first, port.second);
-    if (std::ranges::find(spec.exposed_ports, exposed) == spec.exposed_ports.end())
-      spec.exposed_ports.push_back(exposed);
-    json::Value one = json::Array{json::Object{}};
-    const json::Value& list = member.value().is_null() ? one : member.value();
-    if (!list.is_array()) return json::detail::wrong_type("HostConfig.PortBindings", "array");
-    for (const json::Value& value : list.get_array()) {
-      Fields binding(value, "HostConfig.PortBindings");
-      engine::PortSpec published{binding.take<std::string>("HostIp"), 0, port.first, port.second};
-      std::string host_port = binding.take<std::string>("HostPort");
-      TRY_OK(binding.finish());
-      auto number = parse_number<std::uint16_t>(host_port.empty() ? "0" : host_port);
-      if (!number) return fail(ErrorCode::invalid, "invalid port specification: \"{}\"", host_port);
-      published.host_port = *number;
-      spec.ports.push_back(std::move(published));
-    }
-  }
   return {};
 }
 
@@ -163,15 +136,6 @@ Result<void> decode_tmpfs(Fields& host, ContainerSpec& spec) {
 
 }  // namespace
 
-Result<std::pair<std::uint16_t, std::string>> parse_port(std::string_view text) {
-  auto [number, protocol] = split_once(text, '/');
-  auto port = parse_number<std::uint16_t>(number);
-  std::string lower = to_lower(protocol.value_or("tcp"));
-  if (!port || *port == 0 || (lower != "tcp" && lower != "udp"))
-    return fail(ErrorCode::invalid, "invalid port specification: \"{}\"", text);
-  return std::pair(*port, lower);
-}
-
 Result<void> decode_host_config(const json::Value& object, ContainerSpec& spec) {
   Fields host(object, "HostConfig");
   TRY_OK(decode_resources(host, spec.resources));
@@ -187,7 +151,10 @@ Result<void> decode_host_config(const json::Value& object, ContainerSpec& spec) 
   spec.auto_remove = host.take<bool>("AutoRemove");
   spec.init = host.take<bool>("Init");
   spec.runtime = host.take<std::string>("Runtime");
+  spec.publish_all = host.take<bool>("PublishAllPorts");
+  spec.links = host.take<Words>("Links");
   spec.extra_hosts = host.take<Words>("ExtraHosts");
+  TRY_OK(check_extra_hosts(spec.extra_hosts));
   spec.dns = host.take<Words>("Dns");
   spec.dns_search = host.take<Words>("DnsSearch");
   spec.dns_options = host.take<Words>("DnsOptions");

@@ -1,6 +1,7 @@
 #include "docker/detail/host_config_print.h"
 
 #include "base/text.h"
+#include "engine/networks.h"
 
 namespace berth::docker::detail {
 
@@ -42,13 +43,28 @@ json::Value print_mount_specs(const ContainerSpec& spec) {
   return mounts.empty() ? json::Value(nullptr) : json::Value(std::move(mounts));
 }
 
+std::string print_host_port(const engine::PortSpec& port) {
+  if (port.host_port == 0) return "";
+  std::string first = std::to_string(port.host_port);
+  return port.host_port_last == 0 ? first : fmt::format("{}-{}", first, port.host_port_last);
+}
+
+// As Docker tells them: "/other:/this/alias".
+json::Value print_links(const ContainerSpec& spec) {
+  std::vector<std::string> links;
+  for (const std::string& link : spec.links) {
+    auto [name, alias] = engine::split_link(link);
+    links.push_back(fmt::format("/{}:/{}/{}", name, spec.name, alias));
+  }
+  return words_or_null(links);
+}
+
 json::Value print_port_bindings(const ContainerSpec& spec) {
   json::Object bindings;
   for (const engine::PortSpec& port : spec.ports) {
     json::Value& list = bindings[fmt::format("{}/{}", port.container_port, port.protocol)];
     if (!list.is_array()) list = json::Array{};
-    list.get_array().push_back(json::Object{{"HostIp", port.host_ip},
-                                            {"HostPort", port.host_port == 0 ? "" : std::to_string(port.host_port)}});
+    list.get_array().push_back(json::Object{{"HostIp", port.host_ip}, {"HostPort", print_host_port(port)}});
   }
   return bindings;
 }
@@ -135,7 +151,7 @@ json::Value print_host_config(const Api& api, const ContainerSpec& spec) {
       {"GroupAdd", words_or_null(spec.process.groups)},
       {"IpcMode", spec.ipc_mode.empty() ? "private" : spec.ipc_mode},
       {"Cgroup", ""},
-      {"Links", nullptr},
+      {"Links", print_links(spec)},
       {"OomScoreAdj", spec.oom_score_adj},
       {"PidMode", spec.pid_mode},
       {"Privileged", spec.privileged},

@@ -141,24 +141,4 @@ Result<void> decode_mounts(const json::Value& array, ContainerSpec& spec) {
   return {};
 }
 
-Result<void> decode_networking(const json::Value& object, ContainerSpec& spec) {
-  Fields networking(object, "NetworkingConfig");
-  const json::Value* endpoints = networking.take_value("EndpointsConfig");
-  TRY_OK(networking.finish());
-  if (endpoints == nullptr) return {};
-  if (!endpoints->is_object()) return json::detail::wrong_type("NetworkingConfig.EndpointsConfig", "object");
-  for (const auto& member : endpoints->get_object()) {
-    std::string name(member.key());
-    if (name == "default") name = network::kBridgeNetwork;
-    // An endpoint on another network than NetworkMode's is a second network.
-    if (name != spec.network)
-      return fail(ErrorCode::invalid, "NetworkingConfig.EndpointsConfig: a second network ({}) is not supported", name);
-    Fields endpoint(member.value(), "NetworkingConfig.EndpointsConfig." + name);
-    // What inspect says of a running endpoint; clients that copy a container send it along.
-    endpoint.drop({"NetworkID", "EndpointID", "Gateway", "IPAddress", "IPPrefixLen", "DNSNames"});
-    TRY_OK(endpoint.finish());
-  }
-  return {};
-}
-
 }  // namespace berth::docker::detail

@@ -39,13 +39,10 @@ Part interface_part(const std::string& name) {
   return {bytes, '"' + name + '"'};
 }
 
-Part address_part(Ipv4 address) {
-  std::uint32_t value = htonl(address.value());
-  return {bytes_of(&value, sizeof value), address.text()};
-}
+Part address_part(Ip address) { return {address.bytes(), address.text()}; }
 
 Part subnet_part(const Subnet& subnet) {
-  return {address_part(subnet.base()).bytes, subnet.text(), address_part(subnet.broadcast()).bytes};
+  return {address_part(subnet.base()).bytes, subnet.text(), address_part(subnet.last()).bytes};
 }
 
 Part mac_part(const MacAddress& mac) { return {bytes_of(mac.bytes().data(), mac.bytes().size()), mac.text()}; }
@@ -87,15 +84,23 @@ const char* family_name(Family family) { return family == Family::inet ? "inet" 
 std::vector<Element> elements_of(const Network& network, const std::vector<HostService>& services) {
   if (network.interface.empty()) return {};
   Part bridge = interface_part(network.interface);
-  std::vector<Element> elements{{Family::inet, "bridges", {bridge}, {}},
-                                {Family::inet, "subnets", {bridge, subnet_part(network.subnet)}, {}}};
-  elements.push_back(network.isolated ? Element{Family::inet, "isolated", {bridge}, {}}
-                                      : Element{Family::inet, "peers", {bridge, bridge}, {}});
-  if (network.internal) elements.push_back({Family::inet, "internal", {bridge}, {}});
+  std::vector<Element> elements;
+  auto add = [&](const char* set, std::vector<Part> key) {
+    elements.push_back({Family::inet, set, std::move(key), {}});
+  };
+  add("bridges", {bridge});
+  if (network.ipv4) add("subnets", {bridge, subnet_part(network.ipv4->subnet)});
+  if (network.ipv6) {
+    add("ipv6", {bridge});
+    add("subnets6", {bridge, subnet_part(network.ipv6->subnet)});
+  }
+  if (network.isolated) add("isolated", {bridge});
+  if (network.open_inside()) add("peers", {bridge, bridge});
+  if (network.internal) add("internal", {bridge});
+  if (!network.masquerades()) add("routed", {bridge});
   for (const HostService& service : services)
     if (service.network == network.name)
-      elements.push_back(
-          {Family::inet, "services", {bridge, protocol_part(service.protocol), port_part(service.port)}, {}});
+      add("services", {bridge, protocol_part(service.protocol), port_part(service.port)});
   return elements;
 }
 
@@ -107,12 +112,14 @@ std::vector<Element> elements_of(const Network& network, const Endpoint& endpoin
     elements.push_back({Family::bridge, "guests", {port, mac_part(endpoint.mac), address_part(endpoint.ip)}, {}});
   }
   for (const PublishedPort& port : endpoint.ports) {
+    bool v6 = port.host_ip.is_v6();
+    if (v6 && !endpoint.ip6) continue;
     std::vector<Part> key{protocol_part(port.protocol), port_part(port.host_port)};
     if (!port.host_ip.is_any()) key.insert(key.begin(), address_part(port.host_ip));
     elements.push_back({Family::inet,
-                        port.host_ip.is_any() ? "published" : "published_at",
+                        std::string(port.host_ip.is_any() ? "published" : "published_at") + (v6 ? "6" : ""),
                         std::move(key),
-                        {address_part(endpoint.ip), port_part(port.container_port)}});
+                        {address_part(v6 ? *endpoint.ip6 : endpoint.ip), port_part(port.container_port)}});
   }
   return elements;
 }

@@ -9,6 +9,6 @@ namespace berth::network {
 // Forgets the connections that are answered by this container's address. A UDP client that goes on with the same port
 // would else be forwarded to the former container for as long as it does, past the rules, which only see the first
 // packet.
-Result<void> forget_flows(Ipv4 guest);
+Result<void> forget_flows(Ip guest);
 
 }  // namespace berth::network

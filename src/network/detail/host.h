@@ -21,10 +21,12 @@ Result<void> connect_endpoint(Firewall& firewall, const VethPlan& plan, int netn
 // is fine.
 Result<void> disconnect_endpoint(Firewall& firewall, const Network& network, const Endpoint& endpoint);
 
-// Turns IPv4 forwarding on for the host if it is off, and leaves a mark under state_dir that it was.
+// Turns forwarding on for the host if it is off, and leaves a mark under state_dir that it was. With that of IPv6, a
+// host stops to take its own routes from router advertisements; interfaces that do are told to go on (accept_ra=2).
 Result<void> ensure_ip_forward(const std::string& state_dir);
-// Back to what it was before the mark.
-Result<void> restore_ip_forward(const std::string& state_dir);
+Result<void> ensure_ipv6_forward(const std::string& state_dir);
+// Back to what it was before the marks.
+Result<void> restore_forward(const std::string& state_dir);
 
 // The names that Berth gives: PREFIX0, PREFIX1 and PREFIX-<hex> for bridges, PREFIXv<hex> for veths, the last two
 // always 15 characters long. A veth's begins like the container's id and ends at random, so that a container that

@@ -33,9 +33,7 @@ ifinfomsg link_header(int index = 0, unsigned flags = 0) {
   return header;
 }
 
-void put_address(NetlinkBatch& batch, int attribute, Ipv4 address) {
-  batch.put_number(attribute, htonl(address.value()));
-}
+void put_address(NetlinkBatch& batch, int attribute, Ip address) { batch.put(attribute, address.bytes()); }
 
 void put_mac(NetlinkBatch& batch, int attribute, const MacAddress& mac) {
   batch.put(attribute, {reinterpret_cast<const char*>(mac.bytes().data()), mac.bytes().size()});
@@ -45,27 +43,35 @@ void bring_up(NetlinkBatch& batch, int index, const std::string& name) {
   batch.begin(RTM_NEWLINK, 0, link_header(index, IFF_UP), "bring up interface " + name);
 }
 
-void add_address(NetlinkBatch& batch, int index, Ipv4 address, const Subnet& subnet) {
+void add_address(NetlinkBatch& batch, int index, Ip address, const Subnet& subnet) {
   ifaddrmsg header{};
-  header.ifa_family = AF_INET;
+  header.ifa_family = address.is_v6() ? AF_INET6 : AF_INET;
   header.ifa_prefixlen = static_cast<std::uint8_t>(subnet.prefix());
   header.ifa_index = static_cast<std::uint32_t>(index);
+  // Nobody else has it, and the search for duplicates would keep it unusable for a second.
+  if (address.is_v6()) header.ifa_flags = IFA_F_NODAD;
   batch.begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, header, "set the address " + address.text());
   put_address(batch, IFA_LOCAL, address);
   put_address(batch, IFA_ADDRESS, address);
-  if (subnet.prefix() < 31) put_address(batch, IFA_BROADCAST, subnet.broadcast());
+  if (!address.is_v6() && subnet.prefix() < 31) put_address(batch, IFA_BROADCAST, subnet.last());
 }
 
-void add_default_route(NetlinkBatch& batch, int index, Ipv4 gateway) {
+// Takes the place of another one.
+void set_default_route(NetlinkBatch& batch, int index, Ip gateway) {
   rtmsg header{};
-  header.rtm_family = AF_INET;
+  header.rtm_family = gateway.is_v6() ? AF_INET6 : AF_INET;
   header.rtm_table = RT_TABLE_MAIN;
   header.rtm_protocol = RTPROT_STATIC;
   header.rtm_scope = RT_SCOPE_UNIVERSE;
   header.rtm_type = RTN_UNICAST;
-  batch.begin(RTM_NEWROUTE, kCreate, header, "set the default route by " + gateway.text());
+  batch.begin(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, header, "set the default route by " + gateway.text());
   put_address(batch, RTA_GATEWAY, gateway);
   batch.put_number(RTA_OIF, index);
+}
+
+void set_default_routes(NetlinkBatch& batch, int index, const Endpoint& endpoint) {
+  set_default_route(batch, index, endpoint.gateway);
+  if (endpoint.ip6) set_default_route(batch, index, endpoint.gateway6);
 }
 
 // The index of an interface, 0 when there is none. if_nametoindex(3) would ask the thread's namespace.
@@ -80,19 +86,40 @@ Result<int> find_index(NetlinkSocket& socket, const std::string& name) {
   return index;
 }
 
+Result<int> find_index_by_any_name(NetlinkSocket& socket, const std::string& name) {
+  NetlinkBatch batch;
+  batch.begin(RTM_GETLINK, 0, link_header(), "look for interface " + name);
+  batch.put_string(IFLA_ALT_IFNAME, name);
+  int index = 0;
+  TRY_OK(socket.request(batch, [&](const NetlinkMessage& message) { index = message.header<ifinfomsg>().ifi_index; }));
+  return index;
+}
+
 void add_bridge(NetlinkBatch& batch, const Network& network) {
   batch.begin(RTM_NEWLINK, kCreate, link_header(), "make bridge " + network.interface);
   batch.put_string(IFLA_IFNAME, network.interface);
   // Of its own, so that it does not change with the ports that come and go.
-  put_mac(batch, IFLA_ADDRESS, MacAddress::from_address(network.gateway));
+  put_mac(batch, IFLA_ADDRESS, MacAddress::from_address(network.ipv4->gateway));
+  if (network.mtu() != 0) batch.put_number(IFLA_MTU, network.mtu());
   auto info = batch.nest(IFLA_LINKINFO);
   batch.put_string(IFLA_INFO_KIND, "bridge");
 }
 
-void add_veth(NetlinkBatch& batch, const Endpoint& endpoint, int bridge, int netns) {
+// The name that a person has given to the bridge is a second one of it: ours is the one that rules and sweeps know.
+void name_bridge(NetlinkBatch& batch, int index, const std::string& name) {
+  batch.begin(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, link_header(index),
+              "give the bridge the name " + name);
+  auto list = batch.nest(IFLA_PROP_LIST);
+  batch.put_string(IFLA_ALT_IFNAME, name);
+}
+
+void add_veth(NetlinkBatch& batch, const VethPlan& plan, int bridge, int netns) {
+  const Endpoint& endpoint = plan.endpoint;
+  int mtu = plan.network.mtu();
   batch.begin(RTM_NEWLINK, kCreate, link_header(0, IFF_UP), "make interface " + endpoint.host_interface);
   batch.put_string(IFLA_IFNAME, endpoint.host_interface);
   batch.put_number(IFLA_MASTER, bridge);
+  if (mtu != 0) batch.put_number(IFLA_MTU, mtu);
   auto info = batch.nest(IFLA_LINKINFO);
   batch.put_string(IFLA_INFO_KIND, "veth");
   auto data = batch.nest(IFLA_INFO_DATA);
@@ -101,14 +128,16 @@ void add_veth(NetlinkBatch& batch, const Endpoint& endpoint, int bridge, int net
   batch.put_header(link_header());
   batch.put_string(IFLA_IFNAME, endpoint.guest_interface);
   put_mac(batch, IFLA_ADDRESS, endpoint.mac);
+  if (mtu != 0) batch.put_number(IFLA_MTU, mtu);
   batch.put_number(IFLA_NET_NS_FD, netns);
 }
 
 // A container that calls its own published port by the host's address gets the packet back by the port that it came
 // from where bridge-nf-call-iptables is on; that is what "hairpin" permits.
 void set_port(NetlinkBatch& batch, const VethPlan& plan) {
-  bool hairpin = !plan.network.isolated && !plan.endpoint.ports.empty();
-  if (!plan.network.isolated && !hairpin) return;
+  bool closed = !plan.network.open_inside();
+  bool hairpin = !closed && !plan.endpoint.ports.empty();
+  if (!closed && !hairpin) return;
   const std::string& name = plan.endpoint.host_interface;
   batch.begin(RTM_NEWLINK, 0, link_header(), "set up bridge port " + name);
   batch.put_string(IFLA_IFNAME, name);
@@ -118,13 +147,23 @@ void set_port(NetlinkBatch& batch, const VethPlan& plan) {
   batch.put_number(hairpin ? IFLA_BRPORT_MODE : IFLA_BRPORT_ISOLATED, std::uint8_t(1));
 }
 
+// Where the host has switched IPv6 off, a new namespace may have it off as well.
+Result<void> enable_guest_ipv6(int netns, const std::string& interface) {
+  std::string path = "/proc/sys/net/ipv6/conf/" + interface + "/disable_ipv6";
+  return sys::in_network(netns, [&] { return sys::write_value(path, "0"); });
+}
+
 Result<void> configure_guest(const VethPlan& plan, int netns) {
+  const Endpoint& endpoint = plan.endpoint;
+  if (endpoint.ip6) TRY_OK(enable_guest_ipv6(netns, endpoint.guest_interface));
   TRY(NetlinkSocket guest, NetlinkSocket::open_in(netns, NETLINK_ROUTE));
-  TRY(int index, find_index(guest, plan.endpoint.guest_interface));
+  TRY(int index, find_index(guest, endpoint.guest_interface));
   NetlinkBatch batch;
-  add_address(batch, index, plan.endpoint.ip, plan.network.subnet);
-  bring_up(batch, index, plan.endpoint.guest_interface);
-  if (plan.default_route) add_default_route(batch, index, plan.endpoint.gateway);
+  add_address(batch, index, endpoint.ip, plan.network.ipv4->subnet);
+  if (endpoint.ip6) add_address(batch, index, *endpoint.ip6, plan.network.ipv6->subnet);
+  for (Ip address : endpoint.link_local) add_address(batch, index, address, Subnet(address, address.is_v6() ? 64 : 16));
+  bring_up(batch, index, endpoint.guest_interface);
+  if (plan.default_route) set_default_routes(batch, index, endpoint);
   return guest.transact(batch);
 }
 
@@ -151,11 +190,22 @@ Result<void> await_carrier(NetlinkSocket& socket, const std::string& name) {
 }
 
 // Settings of an interface that only /proc/sys offers. Without IPv6 its folder is absent, which is as good.
-Result<void> set_bridge_sysctls(const std::string& name) {
+Result<void> set_bridge_sysctls(const Network& network) {
+  const std::string& name = network.interface;
   TRY_OK(sys::write_value("/proc/sys/net/ipv4/conf/" + name + "/route_localnet", "1"));
   std::string ipv6 = "/proc/sys/net/ipv6/conf/" + name + "/disable_ipv6";
-  if (sys::exists(ipv6)) TRY_OK(sys::write_value(ipv6, "1"));
+  if (network.ipv6 || sys::exists(ipv6)) TRY_OK(sys::write_value(ipv6, network.ipv6 ? "0" : "1"));
   return {};
+}
+
+Result<void> ensure_name(NetlinkSocket& socket, int index, const std::string& name) {
+  NetlinkBatch batch;
+  name_bridge(batch, index, name);
+  auto named = socket.transact(batch);
+  if (named || named.error().errno_value() != EEXIST) return named;
+  // The kernel finds an interface by either kind of name.
+  TRY(int owner, find_index_by_any_name(socket, name));
+  return owner == index ? Result<void>() : named;
 }
 
 }  // namespace
@@ -169,9 +219,11 @@ Result<void> ensure_bridge(const Network& network) {
     TRY_OK(socket.transact(batch));
     TRY(index, find_index(socket, network.interface));
   }
-  TRY_OK(set_bridge_sysctls(network.interface));
+  if (std::string name = network.option(kOptionName); !name.empty()) TRY_OK(ensure_name(socket, index, name));
+  TRY_OK(set_bridge_sysctls(network));
   NetlinkBatch batch;
-  add_address(batch, index, network.gateway, network.subnet);
+  add_address(batch, index, network.ipv4->gateway, network.ipv4->subnet);
+  if (network.ipv6) add_address(batch, index, network.ipv6->gateway, network.ipv6->subnet);
   bring_up(batch, index, network.interface);
   return socket.transact(batch);
 }
@@ -181,12 +233,20 @@ Result<void> make_veth(const VethPlan& plan, int netns) {
   TRY(int bridge, find_index(host, plan.network.interface));
   if (bridge == 0) return fail(ErrorCode::io, "the bridge {} is gone", plan.network.interface);
   NetlinkBatch batch;
-  add_veth(batch, plan.endpoint, bridge, netns);
+  add_veth(batch, plan, bridge, netns);
   set_port(batch, plan);
   TRY_OK(host.transact(batch));
   TRY_OK(configure_guest(plan, netns));
   TRY_OK(await_carrier(host, plan.endpoint.host_interface));
   return await_carrier(host, plan.network.interface);
+}
+
+Result<void> route_by(const Endpoint& endpoint, int netns) {
+  TRY(NetlinkSocket guest, NetlinkSocket::open_in(netns, NETLINK_ROUTE));
+  TRY(int index, find_index(guest, endpoint.guest_interface));
+  NetlinkBatch batch;
+  set_default_routes(batch, index, endpoint);
+  return guest.transact(batch);
 }
 
 namespace {
@@ -239,7 +299,7 @@ Result<std::vector<Subnet>> list_routes() {
   TRY_OK(socket.request(batch, [&](const NetlinkMessage& message) {
     auto route = message.header<rtmsg>();
     auto destination = message.attributes<rtmsg>().number<std::uint32_t>(RTA_DST);
-    if (destination && route.rtm_dst_len > 0) routes.emplace_back(Ipv4(ntohl(*destination)), route.rtm_dst_len);
+    if (destination && route.rtm_dst_len > 0) routes.emplace_back(Ip::v4(ntohl(*destination)), route.rtm_dst_len);
   }));
   return routes;
 }

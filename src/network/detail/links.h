@@ -10,7 +10,8 @@
 namespace berth::network {
 
 // Makes the bridge unless it exists, gives it the gateway's address, brings it up and lets loopback addresses be
-// routed out of it (published ports on 127.0.0.1; the firewall keeps the way in shut). Idempotent.
+// routed out of it (published ports on 127.0.0.1; the firewall keeps the way in shut). Where the network's option asks
+// for a name, that becomes a second name of the bridge (ip-link(8), altname). Idempotent.
 Result<void> ensure_bridge(const Network& network);
 
 // One veth pair: one end on the network's bridge, the other in the namespace netns, both up, the inner one with its
@@ -21,6 +22,9 @@ struct VethPlan {
   bool default_route;
 };
 Result<void> make_veth(const VethPlan& plan, int netns);
+
+// Makes this endpoint the one whose gateways are the default routes of its namespace.
+Result<void> route_by(const Endpoint& endpoint, int netns);
 
 // Takes a port off its bridge and down: no packet passes any more. Some 10 us. One that does not exist is fine.
 Result<void> unplug(const std::string& name);

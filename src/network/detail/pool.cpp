@@ -1,30 +1,39 @@
 #include "network/detail/pool.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace berth::network {
 
-bool AddressPool::usable(Ipv4 address) const {
-  return subnet_.contains(address) && address != subnet_.base() && address != subnet_.broadcast() &&
-         address != gateway_;
+AddressPool::AddressPool(Pool pool) : pool_(std::move(pool)) {
+  Subnet from = pool_.range.value_or(pool_.subnet);
+  first_ = from.base();
+  last_ = from.last();
+  latest_ = last_;
 }
 
-Result<Ipv4> AddressPool::take() {
-  std::uint32_t first = subnet_.base().value();
-  std::uint64_t count = std::uint64_t(subnet_.broadcast().value()) - first + 1;
-  std::uint64_t start = last_.value() - first;
-  for (std::uint64_t step = 1; step <= count; ++step) {
-    Ipv4 candidate(first + static_cast<std::uint32_t>((start + step) % count));
-    if (!usable(candidate) || used_.contains(candidate)) continue;
-    used_.insert(candidate);
-    last_ = candidate;
+bool AddressPool::usable(Ip address) const {
+  return pool_.subnet.contains(address) && address != pool_.subnet.base() && address != pool_.subnet.last() &&
+         address != pool_.gateway &&
+         std::ranges::none_of(pool_.reserved, [&](const auto& reserved) { return reserved.second == address; });
+}
+
+Result<Ip> AddressPool::take() {
+  // Only so many can be in the way.
+  std::size_t tries = used_.size() + pool_.reserved.size() + 4;
+  Ip candidate = latest_;
+  for (std::size_t i = 0; i < tries; ++i) {
+    candidate = candidate == last_ ? first_ : candidate.plus(1);
+    if (!usable(candidate) || !used_.insert(candidate).second) continue;
+    latest_ = candidate;
     return candidate;
   }
-  return fail(ErrorCode::exhausted, "no available IPv4 addresses on this network's address pools");
+  return fail(ErrorCode::exhausted, "no available {} addresses on this network's address pools",
+              first_.is_v6() ? "IPv6" : "IPv4");
 }
 
-Result<void> AddressPool::take(Ipv4 address) {
-  if (!subnet_.contains(address))
+Result<void> AddressPool::take(Ip address) {
+  if (!pool_.subnet.contains(address))
     return fail(ErrorCode::invalid, "no configured subnet contains IP address {}", address.text());
   if (!usable(address) || !used_.insert(address).second) return fail(ErrorCode::conflict, "Address already in use");
   return {};
@@ -33,9 +42,10 @@ Result<void> AddressPool::take(Ipv4 address) {
 std::optional<Subnet> find_free_subnet(const std::vector<Subnet>& pools, int prefix, const std::vector<Subnet>& taken) {
   for (const Subnet& pool : pools) {
     if (prefix < pool.prefix()) continue;
-    std::uint64_t step = std::uint64_t(1) << (32 - prefix);
-    for (std::uint64_t base = pool.base().value(); base <= pool.broadcast().value(); base += step) {
-      Subnet candidate(Ipv4(static_cast<std::uint32_t>(base)), prefix);
+    Ip::Number step = Ip::Number(1) << (pool.base().bits() - prefix);
+    Ip::Number last = pool.last().number();
+    for (Ip::Number base = pool.base().number(); base <= last; base += step) {
+      Subnet candidate(pool.base().plus(base - pool.base().number()), prefix);
       if (std::none_of(taken.begin(), taken.end(), [&](const Subnet& other) { return other.overlaps(candidate); }))
         return candidate;
     }

@@ -6,34 +6,34 @@
 #include <set>
 #include <vector>
 
-#include "network/address.h"
+#include "network/spec.h"
 
 namespace berth::network {
 
-// The containers' addresses in one subnet. The subnet's own address, its broadcast address and the gateway are never
-// given out.
+// The containers' addresses in one subnet. The subnet's first and last address, the gateway and what was reserved are
+// never given out.
 class AddressPool {
  public:
-  AddressPool(Subnet subnet, Ipv4 gateway) : subnet_(subnet), gateway_(gateway), last_(subnet.base()) {}
+  explicit AddressPool(Pool pool);
 
   // The free address after the one given out last: an address is not used again at once, while others still hold it in
   // their neighbour and connection tables. exhausted "no available IPv4 addresses on this network's address pools".
-  Result<Ipv4> take();
+  Result<Ip> take();
   // conflict "Address already in use", invalid when it is no address for a container.
-  Result<void> take(Ipv4 address);
-  void give_back(Ipv4 address) { used_.erase(address); }
+  Result<void> take(Ip address);
+  void give_back(Ip address) { used_.erase(address); }
   bool empty() const { return used_.empty(); }
 
  private:
-  bool usable(Ipv4 address) const;
+  bool usable(Ip address) const;
 
-  Subnet subnet_;
-  Ipv4 gateway_;
-  Ipv4 last_;
-  std::set<Ipv4> used_;
+  Pool pool_;
+  Ip first_, last_;  // of what is given out unasked
+  Ip latest_;
+  std::set<Ip> used_;
 };
 
-// The first piece of 2^(32-prefix) addresses in pools, in their order, that overlaps none of taken.
+// The first piece with this prefix in pools, in their order, that overlaps none of taken.
 std::optional<Subnet> find_free_subnet(const std::vector<Subnet>& pools, int prefix, const std::vector<Subnet>& taken);
 
 }  // namespace berth::network

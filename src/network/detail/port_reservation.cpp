@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "network/detail/socket_address.h"
+
 namespace berth::network {
 
 namespace {
@@ -32,11 +34,16 @@ int harden_udp(int socket) {
 }
 
 int bind_to(int socket, const PublishedPort& port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port.host_port);
-  address.sin_addr.s_addr = htonl(port.host_ip.value());
-  return ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 ? errno : 0;
+  int on = 1;
+  // So that 0.0.0.0 and :: are two.
+  if (port.host_ip.is_v6() && ::setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) return errno;
+  SocketAddress address(port.host_ip, port.host_port);
+  return ::bind(socket, address.get(), address.size) < 0 ? errno : 0;
+}
+
+std::string shown(const PublishedPort& port) {
+  std::string ip = port.host_ip.text();
+  return fmt::format("{}:{}", port.host_ip.is_v6() ? "[" + ip + "]" : ip, port.host_port);
 }
 
 }  // namespace
@@ -44,7 +51,8 @@ int bind_to(int socket, const PublishedPort& port) {
 Result<PortReservation> PortReservation::take(PublishedPort& port) {
   bool tcp = port.protocol == "tcp";
   if (!tcp && port.protocol != "udp") return fail(ErrorCode::invalid, "invalid proto: {}", port.protocol);
-  sys::UniqueFd socket(::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
+  sys::UniqueFd socket(
+      ::socket(port.host_ip.is_v6() ? AF_INET6 : AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
   if (!socket) return fail_errno("reserve a port");
   bool chosen = port.host_port != 0;
   int on = 1;
@@ -52,13 +60,13 @@ Result<PortReservation> PortReservation::take(PublishedPort& port) {
   int error = bind_to(socket.get(), port);
   if (error == 0 && tcp && chosen) error = harden_tcp(socket.get());
   if (error == 0 && !tcp) error = harden_udp(socket.get());
-  if (error == EADDRINUSE)
-    return fail(ErrorCode::io, "Bind for {}:{} failed: port is already allocated", port.host_ip.text(), port.host_port);
-  if (error != 0) return fail_errno(error, fmt::format("Bind for {}:{} failed", port.host_ip.text(), port.host_port));
-  sockaddr_in bound{};
+  if (error == EADDRINUSE) return fail(ErrorCode::io, "Bind for {} failed: port is already allocated", shown(port));
+  if (error != 0) return fail_errno(error, fmt::format("Bind for {} failed", shown(port)));
+  // The port stands at the same place in the addresses of both families.
+  sockaddr_in6 bound{};
   socklen_t size = sizeof bound;
   if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size) < 0) return fail_errno("reserve a port");
-  port.host_port = ntohs(bound.sin_port);
+  port.host_port = ntohs(bound.sin6_port);
   return PortReservation(std::move(socket));
 }
 

@@ -10,10 +10,12 @@ namespace berth::network {
 //   isolated       those whose containers reach neither each other nor other networks of the host
 //   internal       those whose containers reach nothing outside
 //   peers          pairs (bridge . the same bridge) on which containers reach each other
-//   subnets        bridge . its addresses
+//   routed         those whose packets leave with the containers' own addresses
+//   ipv6           those with IPv6; from and to others no IPv6 is forwarded
+//   subnets        bridge . its addresses; subnets6 those of IPv6
 //   services       what the host offers to containers: bridge . protocol . port
 //   published      protocol . host port : container address . port, on every address of the host
-//   published_at   the same on one address
+//   published_at   the same on one address; published6 and published6_at those of IPv6
 //   guarded        ports of isolated bridges
 //   guests         port . MAC . address: who may send in whose name
 inline constexpr char kRuleset[] = R"(
@@ -24,10 +26,15 @@ table inet @TABLE@ {
   set isolated { type ifname; }
   set internal { type ifname; }
   set peers { type ifname . ifname; }
+  set routed { type ifname; }
+  set ipv6 { type ifname; }
   set subnets { type ifname . ipv4_addr; flags interval; }
+  set subnets6 { type ifname . ipv6_addr; flags interval; }
   set services { type ifname . inet_proto . inet_service; }
   map published { type inet_proto . inet_service : ipv4_addr . inet_service; }
   map published_at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+  map published6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
+  map published6_at { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
 
   # The bridges route loopback addresses (route_localnet), for ports published on 127.0.0.1. Only the host itself may
   # use that: nothing that comes from a bridge has such an address.
@@ -52,12 +59,15 @@ table inet @TABLE@ {
   }
   chain publish {
     dnat ip to ip daddr . meta l4proto . th dport map @published_at
-    dnat ip to meta l4proto . th dport map @published
+    meta nfproto ipv4 dnat ip to meta l4proto . th dport map @published
+    dnat ip6 to ip6 daddr . meta l4proto . th dport map @published6_at
+    meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @published6
   }
 
   chain postrouting {
     type nat hook postrouting priority 99; policy accept;
     oifname @bridges goto to_guests
+    iifname @routed accept
     iifname @bridges masquerade
   }
   # A container cannot answer 127.0.0.1, nor a neighbour that called it by the host's address, except through the host.
@@ -65,6 +75,8 @@ table inet @TABLE@ {
   chain to_guests {
     ip saddr 127.0.0.0/8 masquerade
     oifname . ip saddr @subnets ct status dnat masquerade
+    ip6 saddr ::1 masquerade
+    oifname . ip6 saddr @subnets6 ct status dnat masquerade
   }
 
   chain forward {
@@ -78,7 +90,8 @@ table inet @TABLE@ {
     iifname @isolated reject with icmpx admin-prohibited
     iifname @internal reject with icmpx admin-prohibited
     oifname @internal reject with icmpx admin-prohibited
-    meta nfproto ipv4 ct status dnat accept
+    oifname != @ipv6 meta nfproto ipv6 reject with icmpx admin-prohibited
+    ct status dnat accept
     reject with icmpx admin-prohibited
   }
   # Bridges of other engines hold containers whose ports were not published to ours.
@@ -86,7 +99,7 @@ table inet @TABLE@ {
     ct state established,related accept
     iifname @internal reject with icmpx admin-prohibited
     iifname @isolated ip daddr 169.254.0.0/16 reject with icmpx admin-prohibited
-    meta nfproto ipv6 reject with icmpx admin-prohibited
+    iifname != @ipv6 meta nfproto ipv6 reject with icmpx admin-prohibited
     oifname { "docker*", "br-*", "podman*", "cni*", "virbr*", "lxcbr*", "lxdbr*", "incusbr*" } ct status dnat accept
     oifname { "docker*", "br-*", "podman*", "cni*", "virbr*", "lxcbr*", "lxdbr*", "incusbr*" } reject with icmpx admin-prohibited
   }
@@ -99,6 +112,7 @@ table inet @TABLE@ {
   chain host {
     ct state established,related accept
     icmp type echo-request accept
+    icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept
     iifname . meta l4proto . th dport @services accept
     reject with icmpx admin-prohibited
   }

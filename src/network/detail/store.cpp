@@ -8,10 +8,20 @@ namespace berth::network {
 
 namespace {
 
+// Before networks had IPv6, their subnet and gateway were members of their own.
+void bring_up_to_date(json::Value& record) {
+  const json::Value* subnet = json::find(record, "subnet");
+  const json::Value* interface = json::find(record, "interface");
+  if (subnet == nullptr || interface == nullptr || *interface == "") return;
+  json::Object& object = record.get_object();
+  object["ipv4"] = json::Object{{"subnet", *subnet}, {"gateway", object["gateway"]}};
+}
+
 template <class T>
 Result<T> load(const std::string& path, const std::string& id) {
   TRY(std::string text, sys::read_file(path, 1 << 20));
   TRY(json::Value value, json::parse(text));
+  bring_up_to_date(value);
   TRY(T record, json::decode<T>(value));
   if (record.id != id) return fail(ErrorCode::invalid, "the record names another id: \"{}\"", record.id);
   return record;

@@ -118,6 +118,33 @@ class BadBodies : public ::testing::TestWithParam<BadBody> {};
 
 TEST_P(BadBodies, AreRefusedInOneClearLine) { EXPECT_EQ(refusal(GetParam().body), GetParam().text); }
 
+TEST(CreateRequestTest, NetworksAndPorts) {
+  auto body = json::parse(R"({"HostConfig":{"NetworkMode":"team","PublishAllPorts":true,"Links":["db:store"],
+      "PortBindings":{"80/tcp":[{"HostIp":"::1","HostPort":"8000-8010"}]}},
+    "NetworkingConfig":{"EndpointsConfig":{"team":{"Aliases":["web"],"Links":["a:b"],"GwPriority":7,
+      "IPAMConfig":{"IPv4Address":"10.0.0.9","IPv6Address":"fd00::9","LinkLocalIPs":["169.254.1.1"]},
+      "MacAddress":"02:00:00:00:00:01","DriverOpts":{"x":"y"}},"other":null}}})");
+  ASSERT_TRUE(body);
+  auto request = decode_create_request(*body, "");
+  ASSERT_TRUE(request) << request.error().text();
+  const engine::ContainerSpec& spec = request->spec;
+  EXPECT_EQ(spec.network, "team");
+  EXPECT_TRUE(spec.publish_all);
+  EXPECT_EQ(spec.links, std::vector<std::string>{"db:store"});
+  ASSERT_EQ(spec.networks.size(), 2u);
+  const engine::AttachmentSpec& team = spec.networks[0];
+  EXPECT_EQ(team.network, "team");
+  EXPECT_EQ(team.aliases, std::vector<std::string>{"web"});
+  EXPECT_EQ(team.links, std::vector<std::string>{"a:b"});
+  EXPECT_EQ(team.ipv4 + " " + team.ipv6 + " " + team.mac, "10.0.0.9 fd00::9 02:00:00:00:00:01");
+  EXPECT_EQ(team.link_local, std::vector<std::string>{"169.254.1.1"});
+  EXPECT_EQ(team.gateway_priority, 7);
+  EXPECT_EQ(spec.networks[1].network, "other");
+  ASSERT_EQ(spec.ports.size(), 1u);
+  EXPECT_EQ(spec.ports[0].host_port, 8000);
+  EXPECT_EQ(spec.ports[0].host_port_last, 8010);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Table, BadBodies,
     ::testing::Values(
@@ -128,10 +155,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadBody{R"({"HostConfig":{"Memory":"512m"}})", "invalid JSON: HostConfig.Memory: want integer"},
         BadBody{R"({"HostConfig":{"CpuRealtimePeriod":5}})",
                 "HostConfig.CpuRealtimePeriod is not supported by this engine"},
-        BadBody{R"({"HostConfig":{"Links":["a:b"]}})", "HostConfig.Links is not supported by this engine"},
         BadBody{R"({"HostConfig":{"VolumesFrom":["a"]}})", "HostConfig.VolumesFrom is not supported by this engine"},
-        BadBody{R"({"HostConfig":{"NetworkMode":"container:a"}})",
-                "HostConfig.NetworkMode container:a is not supported by this engine"},
         BadBody{R"({"HostConfig":{"MaskedPaths":[]}})", "HostConfig.MaskedPaths is not supported by this engine"},
         BadBody{R"({"HostConfig":{"SecurityOpt":["seccomp={}"]}})",
                 "invalid --security-opt: \"seccomp={}\" is not supported by this engine"},
@@ -144,9 +168,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "directory"},
         BadBody{R"({"HostConfig":{"Devices":[{"PathOnHost":"/dev/null"}]}})",
                 "HostConfig.Devices is not supported by this engine"},
-        BadBody{R"({"HostConfig":{"PublishAllPorts":true}})",
-                "HostConfig.PublishAllPorts is not supported by this engine"},
-        BadBody{R"({"MacAddress":"02:42:ac:11:00:09"})", "MacAddress is not supported by this engine"},
+        BadBody{R"({"HostConfig":{"ExtraHosts":["nothing"]}})", "bad format for add-host: \"nothing\""},
+        BadBody{R"({"HostConfig":{"ExtraHosts":["a:1.2.3"]}})", "bad format for add-host: \"a:1.2.3\""},
         BadBody{R"({"HostConfig":{"Binds":["/a:/b:bad"]}})", "invalid mode: bad"},
         BadBody{
             R"({"HostConfig":{"Binds":["rel/path:/b"]}})",
@@ -158,14 +181,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadBody{R"({"HostConfig":{"Mounts":[{"Type":"cluster","Target":"/x"}]}})", "mount type unknown: \"cluster\""},
         BadBody{R"({"HostConfig":{"Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"Subpath":"a"}}]}})",
                 "HostConfig.Mounts.VolumeOptions.Subpath is not supported by this engine"},
-        BadBody{R"({"HostConfig":{"PortBindings":{"80/sctp":[]}}})", "invalid port specification: \"80/sctp\""},
-        BadBody{R"({"HostConfig":{"PortBindings":{"80":[{"HostPort":"8000-8010"}]}}})",
-                "invalid port specification: \"8000-8010\""},
+        BadBody{R"({"HostConfig":{"PortBindings":{"80/sctp":[]}}})",
+                "the protocol sctp is not supported by this engine: 80/sctp"},
+        BadBody{R"({"HostConfig":{"PortBindings":{"80":[{"HostPort":"8010-8000"}]}}})",
+                "invalid port specification: \"8010-8000\""},
+        BadBody{R"({"HostConfig":{"PortBindings":{"80":[{"HostIp":"localhost"}]}}})",
+                "invalid port specification: \"localhost\""},
         BadBody{R"({"Healthcheck":{"Test":["CMD","true"]}})", "Healthcheck is not supported by this engine"},
-        BadBody{R"({"NetworkingConfig":{"EndpointsConfig":{"other":{}}}})",
-                "NetworkingConfig.EndpointsConfig: a second network (other) is not supported"},
-        BadBody{R"({"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"IPv4Address":"10.0.0.9"}}}}})",
-                "NetworkingConfig.EndpointsConfig.bridge.IPAMConfig is not supported by this engine"},
+        BadBody{R"({"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"Subnet":"10.0.0.0/8"}}}}})",
+                "NetworkingConfig.EndpointsConfig.bridge.IPAMConfig.Subnet is not supported by this engine"},
+        BadBody{R"({"NetworkingConfig":{"EndpointsConfig":{"bridge":{"Aliases":"one"}}}})",
+                "invalid JSON: NetworkingConfig.EndpointsConfig.bridge.Aliases: want array"},
         BadBody{R"({"Berth":{"Activations":[{"Name":"ssh"}]}})",
                 "Berth.Activations[0] needs Name, Listen and Exec.Cmd"},
         BadBody{R"({"Berth":{"IdleTimeout":-1}})", "Berth.IdleTimeout must not be negative"}));

@@ -60,6 +60,11 @@ TEST_F(PolicyTest, RefusesEveryWayToTheHostButNotForRoot) {
       {"cgroupns", [](ContainerSpec& s) { s.cgroupns_mode = "host"; }},
       {"host network", [](ContainerSpec& s) { s.network = "host"; }},
       {"bridge network", [](ContainerSpec& s) { s.network = "bridge"; }},
+      {"second network", [](ContainerSpec& s) { s.networks = {{.network = "bridge"}}; }},
+      {"address", [](ContainerSpec& s) { s.networks = {{.network = s.network, .ipv4 = "10.0.0.9"}}; }},
+      {"name", [](ContainerSpec& s) { s.networks = {{.network = s.network, .aliases = {"db"}}}; }},
+      {"link", [](ContainerSpec& s) { s.links = {"a:b"}; }},
+      {"mac", [](ContainerSpec& s) { s.mac_address = "02:00:00:00:00:01"; }},
       {"capability", [](ContainerSpec& s) { s.cap_add = {"SYS_ADMIN"}; }},
       {"device", [](ContainerSpec& s) { s.devices = {{"/dev/sda", "/dev/sda", "rwm"}}; }},
       {"seccomp", [](ContainerSpec& s) { s.seccomp_unconfined = true; }},
@@ -95,8 +100,9 @@ TEST_F(PolicyTest, AllowsWhatAWorkspaceNeeds) {
 
 TEST(Policy, DeniesRoutesByDefault) {
   EXPECT_TRUE(check_route(Access::portal, "POST /containers/create"));
-  for (const char* route : {"POST /images/create", "POST /images/load", "DELETE /images/{name...}", "POST /build",
-                            "POST /networks/create", "POST /containers/prune", "POST /volumes/prune", "GET /new"}) {
+  for (const char* route :
+       {"POST /images/create", "POST /images/load", "DELETE /images/{name...}", "POST /build", "POST /networks/create",
+        "POST /networks/{id}/connect", "POST /containers/prune", "POST /volumes/prune", "GET /new"}) {
     EXPECT_FALSE(check_route(Access::portal, route)) << route;
     EXPECT_TRUE(check_route(Access::full, route)) << route;
   }

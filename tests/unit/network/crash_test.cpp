@@ -47,10 +47,10 @@ TEST_F(Crash, DISABLED_Victim) {
   sys::UniqueFd netns(kNetnsFd);
   ASSERT_EQ(::write(kReadyFd, "!", 1), 1);
   while (true) {
-    attach("a", netns, "workspaces", {{"tcp", Ipv4(), 18099, 22}});
+    attach("a", netns, "workspaces", {{"tcp", Ip(), 18099, 22}});
     auto network = run(*loop, manager->create({.name = "n"}));
     ASSERT_TRUE(network);
-    ASSERT_TRUE(run(*loop, manager->detach(id("a"), "workspaces")));
+    ASSERT_TRUE(run(*loop, manager->detach_one(id("a"), "workspaces", netns.get())));
     ASSERT_TRUE(run(*loop, manager->remove("n")));
   }
 }
@@ -80,7 +80,7 @@ TEST_F(Crash, AtAnyMomentLeavesNothing) {
     EXPECT_EQ(output_of("nft list table inet nt; nft list table bridge nt"), rules) << round;
     EXPECT_TRUE(std::filesystem::is_empty(config.state_dir + "/endpoints"));
     // And all that it held can be had again.
-    attach("b", netns, "workspaces", {{"tcp", Ipv4(), 18099, 22}});
+    attach("b", netns, "workspaces", {{"tcp", Ip(), 18099, 22}});
     detach("b");
     ASSERT_TRUE(run(*loop, manager->sweep({})));
   }

@@ -20,15 +20,15 @@ class Lifecycle : public Sandbox {
   }
 };
 
-PublishedPort tcp(std::uint16_t host, std::uint16_t container) { return {"tcp", Ipv4(0x7f000001), host, container}; }
+PublishedPort tcp(std::uint16_t host, std::uint16_t container) { return {"tcp", Ip::v4(0x7f000001), host, container}; }
 
 TEST_F(Lifecycle, BuiltInNetworksAreThereAndStay) {
   std::vector<std::string> names;
   for (const Network& network : manager->networks()) names.push_back(network.name);
   EXPECT_EQ(names, (std::vector<std::string>{"bridge", "host", "none", "workspaces"}));
   Network before = *manager->find("bridge");
-  EXPECT_EQ(before.subnet.text(), "10.89.0.0/20");
-  EXPECT_EQ(before.gateway.text(), "10.89.0.1");
+  EXPECT_EQ(before.ipv4->subnet.text(), "10.89.0.0/20");
+  EXPECT_EQ(before.ipv4->gateway.text(), "10.89.0.1");
   EXPECT_EQ(before.interface, "nt0");
   EXPECT_FALSE(before.isolated);
   EXPECT_TRUE(manager->find("workspaces")->isolated);
@@ -41,7 +41,7 @@ TEST_F(Lifecycle, AnEndpointIsWhatWasAskedFor) {
   EndpointSpec spec{.container = id("a"),
                     .container_name = "a",
                     .network = "bridge",
-                    .ip = *Ipv4::parse("10.89.0.77"),
+                    .ip = *Ip::parse("10.89.0.77"),
                     .mac = *MacAddress::parse("02:00:00:00:00:01"),
                     .ports = {tcp(0, 80)}};
   auto endpoint = run(*loop, manager->attach(spec, netns.get()));
@@ -59,7 +59,7 @@ TEST_F(Lifecycle, AnEndpointIsWhatWasAskedFor) {
   spec.mac.reset();
   EXPECT_EQ(run(*loop, manager->attach(spec, netns.get())).error().text(), "Address already in use");
   for (const char* wrong : {"10.89.0.0", "10.89.0.1", "10.89.15.255", "10.99.0.1"}) {
-    spec.ip = *Ipv4::parse(wrong);
+    spec.ip = *Ip::parse(wrong);
     EXPECT_FALSE(run(*loop, manager->attach(spec, netns.get()))) << wrong;
   }
 }
@@ -82,7 +82,7 @@ TEST_F(Lifecycle, APortInUseIsToldAtOnceAndNothingIsLeft) {
   // Between two of ours, and any address against one; the first of the two ports of the failed attempt is free.
   attach("b", netns, "bridge", {tcp(18098, 80)});
   auto elsewhere = make_netns();
-  PublishedPort any{"tcp", Ipv4(), 18098, 80};
+  PublishedPort any{"tcp", Ip(), 18098, 80};
   EXPECT_EQ(try_attach("c", elsewhere, "bridge", {any}).error().text(),
             "Bind for 0.0.0.0:18098 failed: port is already allocated");
   detach("b");
@@ -92,7 +92,7 @@ TEST_F(Lifecycle, APortInUseIsToldAtOnceAndNothingIsLeft) {
 // Ports that are held must be closed to others, even to those who set SO_REUSEADDR, as servers do.
 TEST_F(Lifecycle, AHeldPortCannotBeBoundByOthers) {
   auto netns = make_netns();
-  attach("a", netns, "bridge", {tcp(18099, 80), {"udp", Ipv4(0x7f000001), 18099, 80}});
+  attach("a", netns, "bridge", {tcp(18099, 80), {"udp", Ip::v4(0x7f000001), 18099, 80}});
   for (const char* protocol : {"tcp", "udp"}) {
     sys::UniqueFd other = make_socket(protocol);
     int on = 1;
@@ -150,7 +150,7 @@ TEST_F(Lifecycle, FiftyAtOnceGetFiftyAddressesAndLeaveNothing) {
     co_return Result<void>();
   };
   ASSERT_TRUE(run(*loop, all()));
-  std::set<Ipv4> addresses;
+  std::set<Ip> addresses;
   std::set<std::uint16_t> ports;
   for (const auto& endpoint : made) {
     ASSERT_TRUE(endpoint) << endpoint.error().text();
@@ -265,7 +265,7 @@ TEST_F(Lifecycle, AfterARebootEverythingIsMadeAnew) {
   EXPECT_TRUE(links().contains(mine.interface));
   EXPECT_EQ(run(*loop, manager->sweep({}))->endpoints, 1u);
   EXPECT_TRUE(records().empty());
-  EXPECT_EQ(manager->find("mine")->subnet, mine.subnet);
+  EXPECT_EQ(manager->find("mine")->ipv4, mine.ipv4);
 }
 
 TEST_F(Lifecycle, BrokenRecordsAreSetAsideAndTheRestGoesOn) {
@@ -284,16 +284,17 @@ TEST_F(Lifecycle, BrokenRecordsAreSetAsideAndTheRestGoesOn) {
 TEST_F(Lifecycle, UserNetworksHaveDockersTexts) {
   auto created = run(*loop, manager->create({.name = "n", .labels = {{"k", "v"}}}));
   ASSERT_TRUE(created) << created.error().text();
-  EXPECT_EQ(created->subnet.text(), "10.89.32.0/24");
+  EXPECT_EQ(created->ipv4->subnet.text(), "10.89.32.0/24");
   EXPECT_EQ(created->interface.size(), 15u);
   auto error_of = [&](NetworkSpec spec) { return run(*loop, manager->create(std::move(spec))).error(); };
   EXPECT_EQ(error_of({.name = "n"}).text(), "network with name n already exists");
   EXPECT_EQ(http_status(error_of({.name = "n"}).code()), 409);
-  Error overlap = error_of({.name = "m", .subnet = *Subnet::parse("10.89.32.128/25")});
+  Error overlap = error_of({.name = "m", .ipv4 = {.subnet = *Subnet::parse("10.89.32.128/25")}});
   EXPECT_EQ(overlap.text(), "invalid pool request: Pool overlaps with other one on this address space");
   EXPECT_EQ(http_status(overlap.code()), 403);
   EXPECT_EQ(http_status(error_of({.name = "bridge"}).code()), 403);
-  EXPECT_EQ(http_status(error_of({.name = "m", .driver = "macvlan"}).code()), 404);
+  EXPECT_EQ(http_status(error_of({.name = "m", .driver = "nosuch"}).code()), 404);
+  EXPECT_EQ(http_status(error_of({.name = "m", .driver = "macvlan"}).code()), 501);
   Error predefined = run(*loop, manager->remove("bridge")).error();
   EXPECT_EQ(predefined.text(), "bridge is a pre-defined network and cannot be removed");
   EXPECT_EQ(http_status(predefined.code()), 403);
@@ -314,8 +315,8 @@ TEST_F(Lifecycle, UserNetworksHaveDockersTexts) {
 
 TEST_F(Lifecycle, ARouteOfTheHostIsNotCovered) {
   shell("ip link add far type bridge && ip link set far up && ip route add 10.89.33.0/24 dev far");
-  EXPECT_EQ(run(*loop, manager->create({.name = "one"}))->subnet.text(), "10.89.32.0/24");
-  EXPECT_EQ(run(*loop, manager->create({.name = "two"}))->subnet.text(), "10.89.34.0/24");
+  EXPECT_EQ(run(*loop, manager->create({.name = "one"}))->ipv4->subnet.text(), "10.89.32.0/24");
+  EXPECT_EQ(run(*loop, manager->create({.name = "two"}))->ipv4->subnet.text(), "10.89.34.0/24");
 }
 
 TEST_F(Lifecycle, PreflightFindsNothingHereAndNamesAForeignFirewall) {

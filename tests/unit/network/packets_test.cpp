@@ -26,7 +26,7 @@ INSTANTIATE_TEST_SUITE_P(, Packets, testing::Bool(), [](const auto& info) {
 });
 
 PublishedPort port(std::string protocol, const char* host_ip, std::uint16_t host, std::uint16_t container) {
-  return {std::move(protocol), *Ipv4::parse(host_ip), host, container};
+  return {std::move(protocol), *Ip::parse(host_ip), host, container};
 }
 
 TEST_P(Packets, ContainersOnBridgeReachEachOtherAndTheOutside) {
@@ -259,6 +259,45 @@ TEST_P(Packets, AForwardChainThatDropsIsOpenedAtItsEndForUsAlone) {
   manager.reset();
   ASSERT_TRUE(Manager::remove_from_host(config));
   EXPECT_EQ(output_of("iptables-nft -S FORWARD").find("berth"), std::string::npos);
+}
+
+TEST_P(Packets, WithoutIccNeighboursAreApartButReachTheOutside) {
+  ASSERT_TRUE(run(*loop, manager->create({.name = "apart", .options = {{kOptionIcc, "false"}}})));
+  auto a = make_netns(), b = make_netns();
+  attach("a", a, "apart");
+  Endpoint at_b = attach("b", b, "apart");
+  Responder on_b(b, "tcp", 80, "b"), on_outside(outside, "tcp", 80, "outside");
+  EXPECT_EQ(ask(a, "tcp", at_b.ip.text(), 80), "");
+  EXPECT_EQ(ask(a, "tcp", "198.51.100.2", 80), "outside 198.51.100.1");
+}
+
+TEST_P(Packets, WithoutMasqueradeTheOutsideSeesTheContainer) {
+  ASSERT_TRUE(run(*loop, manager->create({.name = "plain", .options = {{kOptionMasquerade, "false"}}})));
+  auto a = make_netns();
+  Endpoint at_a = attach("a", a, "plain");
+  Responder on_outside(outside, "tcp", 80, "outside");
+  EXPECT_EQ(ask(a, "tcp", "198.51.100.2", 80), "outside " + at_a.ip.text());
+}
+
+TEST_P(Packets, Ipv6GoesWhereItWasAskedFor) {
+  ASSERT_TRUE(run(*loop, manager->create({.name = "six", .enable_ipv6 = true})));
+  ASSERT_TRUE(run(*loop, manager->create({.name = "seven", .enable_ipv6 = true})));
+  auto a = make_netns(), b = make_netns(), c = make_netns();
+  attach("a", a, "six");
+  Endpoint at_b = attach("b", b, "six"), at_c = attach("c", c, "seven");
+  auto ping = [&](const sys::UniqueFd& from, Ip to) {
+    int status = 1;
+    in(from, [&] { status = std::system(("busybox ping -6 -q -c 1 -W 1 " + to.text() + " >/dev/null 2>&1").c_str()); });
+    return status == 0;
+  };
+  EXPECT_TRUE(ping(a, *at_b.ip6));
+  EXPECT_TRUE(ping(a, at_b.gateway6));
+  EXPECT_TRUE(ping(host, *at_b.ip6));
+  EXPECT_FALSE(ping(a, *at_c.ip6));
+  shell("ip addr add 2001:db8::1/64 dev cable nodad");
+  in(outside, [] { shell("ip addr add 2001:db8::2/64 dev cable0 nodad"); });
+  // Masqueraded: the outside has no route back.
+  EXPECT_TRUE(ping(a, *Ip::parse("2001:db8::2")));
 }
 
 }  // namespace

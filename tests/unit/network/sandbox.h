@@ -116,7 +116,7 @@ class Responder {
         connection.reset(::accept4(socket_.get(), address, &size, SOCK_CLOEXEC));
       else if (::recvfrom(socket_.get(), buffer, sizeof buffer, 0, address, &size) < 0)
         continue;
-      std::string answer = name_ + " " + Ipv4(ntohl(from.sin_addr.s_addr)).text();
+      std::string answer = name_ + " " + Ip::v4(ntohl(from.sin_addr.s_addr)).text();
       int to = protocol_ == "tcp" ? connection.get() : socket_.get();
       (void)::sendto(to, answer.data(), answer.size(), MSG_NOSIGNAL, protocol_ == "tcp" ? nullptr : address,
                      protocol_ == "tcp" ? 0 : size);
@@ -195,8 +195,9 @@ class Sandbox : public testing::Test {
 
   Result<Endpoint> try_attach(const std::string& container, const sys::UniqueFd& netns, const std::string& network,
                               std::vector<PublishedPort> ports = {}) {
-    EndpointSpec spec{
-        .container = id(container), .container_name = container, .network = network, .ports = std::move(ports)};
+    EndpointSpec spec{.container = id(container), .container_name = container, .network = network};
+    for (const PublishedPort& port : ports)
+      spec.ports.push_back({port.protocol, port.host_ip, port.host_port, 0, port.container_port});
     return run(*loop, manager->attach(std::move(spec), netns.get()));
   }
   Endpoint attach(const std::string& container, const sys::UniqueFd& netns, const std::string& network,

@@ -15,29 +15,48 @@
 namespace berth::network {
 namespace {
 
-Ipv4 ip(std::string_view text) { return *Ipv4::parse(text); }
+Ip ip(std::string_view text) { return *Ip::parse(text); }
 Subnet subnet(std::string_view text) { return *Subnet::parse(text); }
 
 TEST(Address, IsFourPlainNumbers) {
   EXPECT_EQ(ip("10.89.0.1").value(), 0x0a590001u);
-  EXPECT_EQ(Ipv4(0xffffffff).text(), "255.255.255.255");
+  EXPECT_EQ(Ip::v4(0xffffffff).text(), "255.255.255.255");
   for (const std::string& wrong :
        {std::string(), std::string("1.2.3"), std::string("1.2.3.4.5"), std::string("256.1.1.1"),
         std::string("01.2.3.4"), std::string("1.2.3.4 "), std::string("1.2.3.4\0", 8), std::string("0x1.2.3.4"),
-        std::string("::1"), std::string("1..2.3"), std::string("-1.2.3.4"), std::string(1000, '1')})
-    EXPECT_FALSE(Ipv4::parse(wrong)) << wrong;
+        std::string("::g"), std::string("1..2.3"), std::string("-1.2.3.4"), std::string(1000, '1')})
+    EXPECT_FALSE(Ip::parse(wrong)) << wrong;
 }
 
 TEST(Address, SubnetsClearHostBitsAndOverlap) {
   EXPECT_EQ(subnet("10.89.17.5/20").text(), "10.89.16.0/20");
-  EXPECT_EQ(subnet("10.89.16.0/20").broadcast(), ip("10.89.31.255"));
+  EXPECT_EQ(subnet("10.89.16.0/20").last(), ip("10.89.31.255"));
   EXPECT_EQ(subnet("1.2.3.4/0").text(), "0.0.0.0/0");
-  EXPECT_EQ(subnet("1.2.3.4/32").broadcast(), ip("1.2.3.4"));
+  EXPECT_EQ(subnet("1.2.3.4/32").last(), ip("1.2.3.4"));
   EXPECT_TRUE(subnet("10.0.0.0/8").overlaps(subnet("10.1.2.0/24")));
   EXPECT_TRUE(subnet("10.1.2.0/24").overlaps(subnet("10.0.0.0/8")));
   EXPECT_FALSE(subnet("10.1.2.0/24").overlaps(subnet("10.1.3.0/24")));
   for (const char* wrong : {"", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8/8", "/8", "a/8"})
     EXPECT_FALSE(Subnet::parse(wrong)) << wrong;
+}
+
+TEST(Address, OfIpv6HasItsShortestForm) {
+  EXPECT_EQ(ip("FD00:0:0::0001").text(), "fd00::1");
+  EXPECT_EQ(ip("::1").bytes(), std::string(15, '\0') + '\1');
+  EXPECT_TRUE(ip("::1").is_loopback());
+  EXPECT_TRUE(ip("::").is_any());
+  EXPECT_NE(ip("::"), ip("0.0.0.0"));
+  for (const char* wrong : {":", ":::", "1::2::3", "fe80::1%eth0", "12345::", "1:2:3:4:5:6:7:8:9"})
+    EXPECT_FALSE(Ip::parse(wrong)) << wrong;
+}
+
+TEST(Address, SubnetsOfIpv6AreNotThoseOfIpv4) {
+  EXPECT_EQ(subnet("fd00:1:2:3::9/64").text(), "fd00:1:2:3::/64");
+  EXPECT_EQ(subnet("fd00::/64").last(), ip("fd00::ffff:ffff:ffff:ffff"));
+  EXPECT_TRUE(subnet("fd00::/8").contains(ip("fd12::1")));
+  EXPECT_FALSE(subnet("::/0").contains(ip("10.0.0.1")));
+  EXPECT_FALSE(subnet("0.0.0.0/0").overlaps(subnet("::/0")));
+  EXPECT_FALSE(Subnet::parse("fd00::/129"));
 }
 
 TEST(Address, MacsAreOfOneStation) {
@@ -66,7 +85,7 @@ TEST(Records, TravelAsText) {
 }
 
 TEST(Pool, GivesEveryAddressOnceAndNoneOfTheSpecialOnes) {
-  AddressPool pool(subnet("10.0.0.0/29"), ip("10.0.0.3"));
+  AddressPool pool({subnet("10.0.0.0/29"), ip("10.0.0.3"), {}, {}});
   std::set<std::string> given;
   for (int i = 0; i < 5; ++i) given.insert(pool.take()->text());
   EXPECT_EQ(given, (std::set<std::string>{"10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.5", "10.0.0.6"}));
@@ -78,7 +97,7 @@ TEST(Pool, GivesEveryAddressOnceAndNoneOfTheSpecialOnes) {
 }
 
 TEST(Pool, DoesNotUseAnAddressAgainAtOnce) {
-  AddressPool pool(subnet("10.0.0.0/24"), ip("10.0.0.1"));
+  AddressPool pool({subnet("10.0.0.0/24"), ip("10.0.0.1"), {}, {}});
   EXPECT_EQ(pool.take()->text(), "10.0.0.2");
   pool.give_back(ip("10.0.0.2"));
   EXPECT_EQ(pool.take()->text(), "10.0.0.3");
@@ -88,11 +107,27 @@ TEST(Pool, DoesNotUseAnAddressAgainAtOnce) {
 }
 
 TEST(Pool, WorksAtTheEdgesOfTheAddressSpace) {
-  AddressPool top(subnet("255.255.255.252/30"), ip("255.255.255.253"));
+  AddressPool top({subnet("255.255.255.252/30"), ip("255.255.255.253"), {}, {}});
   EXPECT_EQ(top.take()->text(), "255.255.255.254");
   EXPECT_FALSE(top.take());
-  AddressPool all(subnet("0.0.0.0/0"), ip("0.0.0.1"));
+  AddressPool all({subnet("0.0.0.0/0"), ip("0.0.0.1"), {}, {}});
   EXPECT_EQ(all.take()->text(), "0.0.0.2");
+}
+
+TEST(Pool, GivesOutOfItsRangeAndNothingReserved) {
+  AddressPool pool({subnet("10.0.0.0/24"), ip("10.0.0.128"), subnet("10.0.0.128/30"), {{"printer", ip("10.0.0.130")}}});
+  EXPECT_EQ(pool.take()->text(), "10.0.0.129");
+  EXPECT_EQ(pool.take()->text(), "10.0.0.131");
+  EXPECT_FALSE(pool.take());
+  EXPECT_TRUE(pool.take(ip("10.0.0.7")));
+  EXPECT_FALSE(pool.take(ip("10.0.0.130")));
+}
+
+TEST(Pool, OfIpv6IsAsLargeAsItIs) {
+  AddressPool pool({subnet("fd00::/64"), ip("fd00::1"), {}, {}});
+  EXPECT_EQ(pool.take()->text(), "fd00::2");
+  EXPECT_EQ(pool.take()->text(), "fd00::3");
+  EXPECT_EQ(pool.take(ip("10.0.0.1")).error().code(), ErrorCode::invalid);
 }
 
 TEST(Pool, FindsTheFirstFreeSubnet) {
@@ -125,11 +160,11 @@ TEST(Names, OfInterfacesAreKnownAgain) {
 
 TEST(Elements, HaveTheKernelsFormAndNfts) {
   Network network{.name = "n", .interface = "berth1", .isolated = true};
-  network.subnet = subnet("10.0.0.0/24");
+  network.ipv4 = Pool{subnet("10.0.0.0/24"), ip("10.0.0.1"), {}, {}};
   Endpoint endpoint{.ip = ip("10.0.0.2"),
                     .mac = MacAddress::from_address(ip("10.0.0.2")),
                     .host_interface = "berthv1",
-                    .ports = {{"tcp", Ipv4(), 8080, 80}, {"udp", ip("127.0.0.1"), 53, 5353}}};
+                    .ports = {{"tcp", Ip(), 8080, 80}, {"udp", ip("127.0.0.1"), 53, 5353}}};
   std::string text;
   for (const Element& element : elements_of(network, {{"n", "tcp", 22}, {"other", "tcp", 23}}))
     for (const auto& part : element.key) {
@@ -160,6 +195,14 @@ TEST(GuestFiles, HostsIsDockers) {
   EXPECT_EQ(hostname_file("web"), "web\n");
 }
 
+TEST(GuestFiles, ResolvConfOfAContainerWithItsOwnResolver) {
+  EXPECT_EQ(resolv_conf("nameserver 192.0.2.1\nsearch a.example\noptions edns0\n", {}, kResolverAddress),
+            "nameserver 127.0.0.11\nsearch a.example\noptions edns0 ndots:0\n");
+  EXPECT_EQ(resolv_conf("options ndots:2\n", {.servers = {"192.0.2.7"}}, kResolverAddress),
+            "nameserver 127.0.0.11\noptions ndots:2\n");
+  EXPECT_EQ(resolvers_in("nameserver 127.0.0.53\nnameserver ::1\n"), (std::vector<std::string>{"127.0.0.53", "::1"}));
+}
+
 TEST(GuestFiles, ResolvConfKeepsWhatAContainerCanReach) {
   EXPECT_EQ(
       resolv_conf("# host\nnameserver 127.0.0.53\n nameserver\t192.0.2.1 # x\nnameserver ::1\nnameserver fe80::1\n"
@@ -186,7 +229,7 @@ TEST(BadInput, IsBorne) {
       (void)attributes.string(attribute);
       (void)attributes.nested(attribute).number<std::uint32_t>(1);
     }
-    (void)Ipv4::parse(bytes);
+    (void)Ip::parse(bytes);
     (void)Subnet::parse(bytes);
     (void)MacAddress::parse(bytes);
     EXPECT_FALSE(resolv_conf(bytes, {}).empty());
