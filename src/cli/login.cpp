@@ -3,14 +3,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "base/text.h"
+#include "cli/docker_config.h"
 #include "cli/output.h"
 #include "cli/pull.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "sys/file.h"
 
 namespace berth::cli {
 
@@ -19,13 +17,6 @@ namespace {
 // Docker Hub's key in the file is an address of its past.
 constexpr std::string_view kHub = "https://index.docker.io/v1/";
 
-std::string config_directory() {
-  if (const char* directory = std::getenv("DOCKER_CONFIG"); directory != nullptr && *directory != '\0')
-    return directory;
-  const char* home = std::getenv("HOME");
-  return std::string(home == nullptr ? "/root" : home) + "/.docker";
-}
-
 std::string key_of(const std::string& server) {
   if (server.empty() || server == "docker.io" || server == "index.docker.io" || server == "registry-1.docker.io")
     return std::string(kHub);
@@ -33,20 +24,6 @@ std::string key_of(const std::string& server) {
   for (std::string_view scheme : {"https://", "http://"})
     if (host.starts_with(scheme)) host.remove_prefix(scheme.size());
   return std::string(host.substr(0, host.find('/')));
-}
-
-Result<json::Object> read_config() {
-  std::string path = config_directory() + "/config.json";
-  if (!sys::exists(path)) return json::Object{};
-  TRY(std::string text, sys::read_file(path));
-  TRY(json::Value value, annotate(json::parse(text), "read {}", path));
-  if (!value.is_object()) return fail(ErrorCode::invalid, "{} is not a JSON object", path);
-  return value.get_object();
-}
-
-Result<void> write_config(const json::Object& config) {
-  TRY_OK(sys::ensure_directories(config_directory(), 0700));
-  return sys::replace_file(config_directory() + "/config.json", pretty_json(config) + "\n", 0600);
 }
 
 struct LoginOptions {

@@ -84,10 +84,14 @@ Result<void> repair(const std::string& volume) {
   return finish_filling(volume);
 }
 
-Result<void> check_options(const VolumeSpec& spec) {
+Result<void> check_driver(const VolumeSpec& spec) {
   if (spec.driver != "local" && !spec.driver.empty())
     return fail(ErrorCode::not_found, "create {}: error looking up volume plugin {}: plugin \"{}\" not found",
                 spec.name, spec.driver, spec.driver);
+  return {};
+}
+
+Result<void> check_options(const VolumeSpec& spec) {
   for (const auto& [key, value] : spec.options) {
     if (key == "type" || key == "device" || key == "o" || key == "size")
       return fail(ErrorCode::unsupported, "create {}: option \"{}\" of the local driver is not supported", spec.name,
@@ -176,6 +180,7 @@ Result<void> Volumes::Impl::load_one(const std::string& name) {
 Result<Volume> Volumes::Impl::create(VolumeSpec spec) {
   bool anonymous = spec.name.empty();
   if (anonymous) spec.name = random_hex(32);
+  TRY_OK(check_driver(spec));
   TRY_OK(check_name(spec.name));
   TRY_OK(check_options(spec));
   if (auto existing = volumes_.find(spec.name); existing != volumes_.end()) return existing->second;
