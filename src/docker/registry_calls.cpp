@@ -18,7 +18,7 @@ using http::Exchange;
 constexpr std::size_t kSearchLimit = 100;
 constexpr std::size_t kSearchDefault = 25;
 
-json::Object print_platform(const oci::Platform& platform) {
+json::Object platform_object(const oci::Platform& platform) {
   json::Object shown{{"architecture", platform.architecture}, {"os", platform.os}};
   if (!platform.variant.empty()) shown["variant"] = platform.variant;
   return shown;
@@ -33,7 +33,7 @@ Task<Result<image::RemoteImage>> look_up(Api& api, Exchange& exchange) {
 Task<Result<void>> distribution(Api& api, Exchange& exchange) {
   CO_TRY(image::RemoteImage remote, co_await look_up(api, exchange));
   json::Array platforms;
-  for (const oci::Platform& platform : remote.platforms) platforms.push_back(print_platform(platform));
+  for (const oci::Platform& platform : remote.platforms) platforms.push_back(platform_object(platform));
   json::Object descriptor{
       {"mediaType", remote.media_type}, {"digest", remote.digest.text()}, {"size", remote.text.size()}};
   json::Object answer{{"Descriptor", std::move(descriptor)}, {"Platforms", std::move(platforms)}};

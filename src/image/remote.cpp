@@ -1,4 +1,6 @@
 // Store::remote, search and download: what is asked of others without changing the store.
+#include <cerrno>
+
 #include "image/detail/registry.h"
 #include "image/detail/state.h"
 #include "oci/manifest.h"
@@ -86,9 +88,16 @@ async::Task<Result<void>> Store::download(std::string url, sys::UniqueFd sink) {
     HttpClient client(agent, stop);
     HttpRequest request;
     request.url = url;
-    auto write = [&fd](const HttpResponse&, std::string_view piece) { return sys::write_all(fd->get(), piece); };
-    TRY(HttpResponse response, client.send(request, write));
+    bool reader_left = false;  // it says itself why
+    auto write = [&](const HttpResponse&, std::string_view piece) {
+      Result<void> written = sys::write_all(fd->get(), piece);
+      reader_left = !written && written.error().errno_value() == EPIPE;
+      return written;
+    };
+    auto response = client.send(request, write);
     fd->reset();  // the reader sees the end as soon as there is one
+    if (reader_left) return {};
+    if (!response) return std::unexpected(std::move(response).error());
     if (response.status != 200)
       return fail(ErrorCode::invalid, "error downloading {}: status {}", url, response.status);
     return {};

@@ -17,8 +17,10 @@ struct Pair {
   Session& session;
   async::Fd plain;
   Result<void> result;
+  bool over = false;  // what fails from here on fails because of cut()
 
   void cut() {
+    over = true;
     ::shutdown(session.socket(), SHUT_RDWR);
     ::shutdown(plain.get(), SHUT_RDWR);
   }
@@ -63,7 +65,7 @@ async::Task<Result<void>> pass_outward(Pair& pair) {
 async::Task<> run(Pair& pair, async::Task<Result<void>> direction, bool keep_error) {
   Result<void> result = co_await std::move(direction);
   if (result) co_return;
-  if (keep_error && pair.result) pair.result = std::move(result);
+  if (keep_error && !pair.over) pair.result = std::move(result);
   pair.cut();
 }
 

@@ -91,13 +91,35 @@ Result<void> check_driver(const VolumeSpec& spec) {
   return {};
 }
 
+// The local driver takes the words of mount(8). What is mounted here is mounted by each container for itself, so a file
+// system that several would share cannot be; a directory of the host's can.
 Result<void> check_options(const VolumeSpec& spec) {
+  if (spec.options.empty()) return {};
+  auto option = [&spec](const char* key) {
+    auto found = spec.options.find(key);
+    return found == spec.options.end() ? std::string() : found->second;
+  };
   for (const auto& [key, value] : spec.options) {
-    if (key == "type" || key == "device" || key == "o" || key == "size")
-      return fail(ErrorCode::unsupported, "create {}: option \"{}\" of the local driver is not supported", spec.name,
-                  key);
-    return fail(ErrorCode::invalid, "create {}: invalid option: \"{}\"", spec.name, key);
+    if (key == "size") return fail(ErrorCode::unsupported, "create {}: quotas of volumes are not supported", spec.name);
+    if (key != "type" && key != "o" && key != "device")
+      return fail(ErrorCode::invalid, "create {}: invalid option: \"{}\"", spec.name, key);
   }
+  for (const char* key : {"device", "type"})
+    if (option(key).empty())
+      return fail(ErrorCode::invalid, "create {}: missing required option: \"{}\"", spec.name, key);
+  std::vector<std::string> words = split(option("o"), ',');
+  bool bind = std::ranges::find(words, "bind") != words.end() || std::ranges::find(words, "rbind") != words.end();
+  if ((option("type") != "none" && option("type") != "bind") || !bind)
+    return fail(
+        ErrorCode::unsupported,
+        "create {}: volumes of type \"{}\" are not supported: only directories, by type=none, o=bind, device=PATH",
+        spec.name, option("type"));
+  for (const std::string& word : words)
+    if (word != "bind" && word != "rbind" && word != "ro" && word != "rw")
+      return fail(ErrorCode::unsupported, "create {}: the mount option \"{}\" is not supported", spec.name, word);
+  if (!option("device").starts_with('/'))
+    return fail(ErrorCode::invalid, "create {}: device wants an absolute path, not \"{}\"", spec.name,
+                option("device"));
   return {};
 }
 
@@ -228,6 +250,7 @@ async::Task<Result<void>> Volumes::Impl::remove(std::string name) {
 async::Task<Result<bool>> Volumes::Impl::copy_up(std::string name, int source) {
   async::Mutex::Lock lock = co_await filling_.lock();
   CO_TRY(Volume volume, find(name));
+  if (!volume.options.empty()) co_return false;  // a directory of the host's is used as it is
   auto work = [path = path_of(name), source] { return fill(path, source); };
   co_return annotate(co_await loop_.blocking(std::move(work)), "fill volume {}", name);
 }
