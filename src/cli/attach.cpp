@@ -31,7 +31,7 @@ Result<int> attach(Context& context, const AttachOptions& options, const Words& 
   TRY(json::Value container, engine.get(fmt::format("/containers/{}/json", escape_path(words[0]))));
   const json::Value* state = json::find(container, "State");
   auto is = [&](std::string_view name) { return state != nullptr && json::bool_or(*state, name); };
-  if (!is("Running")) return fail(ErrorCode::conflict, "cannot attach to a stopped container, start it first");
+  if (!is("Running")) return fail(ErrorCode::conflict, "You cannot attach to a stopped container, start it first");
   if (is("Paused")) return fail(ErrorCode::conflict, "cannot attach to a paused container, unpause it first");
   if (is("Restarting"))
     return fail(ErrorCode::conflict, "cannot attach to a restarting container, wait until it is running");

@@ -20,23 +20,35 @@ constexpr GroupTitle kGroupTitles[] = {
 
 struct GlobalOptions {
   std::vector<std::string> hosts;
+  std::string context;
+  TlsFlags tls;
+  bool tls_verify = false;
   bool version = false;
   bool debug = false;
   std::string log_level, config;
 };
 
 void declare_global(Flags& flags, GlobalOptions& options) {
-  flags.add("host,H", options.hosts, "The engine's address: unix:///PATH or tcp://HOST:PORT");
+  flags.add("host,H", options.hosts, "The engine's address: unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST");
+  flags.add("context,c", options.context, "The engine of this context; 'context ls' lists them");
+  flags.add("tls", options.tls.wanted, "TLS to tcp://; the same as --tlsverify, since the server is always verified");
+  flags.add("tlsverify", options.tls_verify, "TLS to tcp://, with a certificate on both sides");
+  flags.add("tlscacert", options.tls.authority, "The authority that signed the server's certificate");
+  flags.add("tlscert", options.tls.certificate, "The certificate to show");
+  flags.add("tlskey", options.tls.key, "Its key");
   flags.add("version,v", options.version, "Print the version and quit");
   flags.add("debug,D", options.debug, "Accepted for Docker's sake; the client logs nothing");
   flags.add("log-level,l", options.log_level, "Accepted for Docker's sake; the client logs nothing");
-  flags.add("config", options.config, "Accepted for Docker's sake; the client keeps no configuration");
+  flags.add("config", options.config, "The directory of logins, contexts and certificates (~/.docker)");
   flags.stop_at_first_word();
 }
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
+void apply_global(const GlobalOptions& options, Context& context) {
+  if (!options.hosts.empty()) context.way_flags.host = options.hosts.front();
+  context.way_flags.context = options.context;
+  context.way_flags.tls = options.tls;
+  context.way_flags.tls.wanted = options.tls.wanted || options.tls_verify;
+  if (!options.config.empty()) ::setenv("DOCKER_CONFIG", options.config.c_str(), 1);
 }
 
 const CommandEntry* find_entry(std::span<const CommandEntry> entries, std::string_view name) {
@@ -119,13 +131,9 @@ int run_entry(Context& context, const CommandEntry& entry, std::span<const std::
 
 }  // namespace
 
-std::string Context::engine_host() const {
-  if (!host.empty()) return host;
-  if (!as_docker) {
-    if (std::string value = environment("BERTH_HOST"); !value.empty()) return value;
-  }
-  if (std::string value = environment("DOCKER_HOST"); !value.empty()) return value;
-  return as_docker ? "unix:///var/run/docker.sock" : "unix:///run/berth/engine.sock";
+Result<EngineClient> Context::engine() const {
+  TRY(Way found, way());
+  return EngineClient(std::move(found), as_docker);
 }
 
 int report_flag_error(const Context& context, const Command& command, const Error& error) {
@@ -186,7 +194,7 @@ int run_command_line(Context& context, std::span<const std::string> arguments) {
                             context.as_docker ? "Failed to initialize: unable to resolve docker endpoint: " : ""));
     return 1;
   }
-  if (!options.hosts.empty()) context.host = options.hosts.front();
+  apply_global(options, context);
   if (options.version) {
     (void)print_out(fmt::format("{} version {}\n", context.as_docker ? "Docker" : "berth", context.version));
     return 0;

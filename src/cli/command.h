@@ -15,6 +15,7 @@
 #include "cli/engine_client.h"
 #include "cli/flags.h"
 #include "cli/project_flags.h"
+#include "cli/way.h"
 
 namespace berth::cli {
 
@@ -28,15 +29,14 @@ class Context {
 
   const std::string program;  // "berth" or "docker"
   const std::string version;
-  const bool as_docker;  // Docker's name wants Docker's words where Berth has better ones
-  std::string host;      // of -H; empty: from the environment
-  std::string path;      // "berth container ls", as typed
-  ProjectFlags project;  // between `compose` and its verb
+  const bool as_docker;                            // Docker's name wants Docker's words where Berth has better ones
+  WayFlags way_flags;                              // what the flags before the verb say
+  std::string path;                                // "berth container ls", as typed
+  ProjectFlags project;                            // between `compose` and its verb
+  std::vector<std::string>* completing = nullptr;  // set: a verb tells its flags here and does nothing else
 
-  // Where the engine listens: -H, BERTH_HOST, DOCKER_HOST, then /run/berth/engine.sock (as docker only DOCKER_HOST and
-  // /var/run/docker.sock).
-  std::string engine_host() const;
-  Result<EngineClient> engine() const { return EngineClient::open(engine_host(), as_docker); }
+  Result<Way> way() const { return find_way(way_flags, as_docker); }
+  Result<EngineClient> engine() const;
 };
 
 // How many words a verb takes.
@@ -100,6 +100,10 @@ Result<int> run_verb(Context& context, const Command& command, std::span<const s
   decltype(options_of(kDeclare)) options{};
   Flags flags;
   kDeclare(flags, options);
+  if (context.completing != nullptr) {
+    *context.completing = flags.names();
+    return 0;
+  }
   if (command.words_are_foreign) flags.stop_at_first_word();
   auto words = flags.parse(arguments);
   if (!words) return report_flag_error(context, command, words.error());

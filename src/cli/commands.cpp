@@ -66,7 +66,13 @@ constexpr CommandEntry kVolumeCommands[] = {
     {"remove", &kVolumeRemove, Group::hidden},
 };
 
-constexpr CommandEntry kSystemCommands[] = {{"events", &kEvents}, {"info", &kInfo}};
+constexpr CommandEntry kSystemCommands[] = {{"df", &kDiskUsage},
+                                            {"dial-stdio", &kDialStdio, Group::hidden},
+                                            {"events", &kEvents},
+                                            {"info", &kInfo},
+                                            {"prune", &kPruneSystem}};
+
+constexpr CommandEntry kBuilderCommands[] = {{"prune", &kPruneBuilds}};
 
 constexpr CommandEntry kWorkspaceCommands[] = {
     {"ls", &kWorkspaceList},
@@ -106,6 +112,7 @@ constexpr Command kComposeFamily = {.usage = "[OPTIONS] COMMAND",
                                     .arity = kAnyWords,
                                     .children = kComposeCommands,
                                     .family_flags = declare_project_flags};
+constexpr Command kBuilderFamily = family("Manage builds", kBuilderCommands);
 constexpr Command kWorkspaceFamily = family("Manage workspaces", kWorkspaceCommands);
 
 constexpr CommandEntry kTopCommands[] = {
@@ -117,6 +124,7 @@ constexpr CommandEntry kTopCommands[] = {
     {"images", &kImages, Group::common},
     {"login", &kLogin, Group::common},
     {"logout", &kLogout, Group::common},
+    {"search", &kSearch, Group::common},
     {"version", &kVersion, Group::common},
     {"info", &kInfo, Group::common},
 
@@ -127,11 +135,15 @@ constexpr CommandEntry kTopCommands[] = {
     {"stop", &kStopAny, Group::workspaces},
     {"rm", &kRemoveAny, Group::workspaces},
 
+    {"builder", &kBuilderFamily, Group::management},
     {"compose", &kComposeFamily, Group::management},
     {"container", &kContainerFamily, Group::management},
+    {"context", &kContextFamily, Group::management},
     {"image", &kImageFamily, Group::management},
+    {"manifest", &kManifestFamily, Group::management},
     {"network", &kNetworkFamily, Group::management},
     {"system", &kSystemFamily, Group::management},
+    {"tls", &kTlsFamily, Group::management},
     {"volume", &kVolumeFamily, Group::management},
     {"workspace", &kWorkspaceFamily, Group::management},
 
@@ -157,10 +169,22 @@ constexpr CommandEntry kTopCommands[] = {
     {"save", &kSave, Group::images},
     {"tag", &kTag, Group::images},
 
+    {"completion", &kCompletionFamily, Group::system},
     {"doctor", &kDoctor, Group::system},
     {"engine", &kEngine, Group::system},
     {"events", &kEvents, Group::system},
     {"portal", &kPortal, Group::system},
+
+    {"__complete", &kComplete, Group::hidden},
+    {"checkpoint", &kNoCheckpoints, Group::hidden},
+    {"config", &kNoSwarm, Group::hidden},
+    {"node", &kNoSwarm, Group::hidden},
+    {"plugin", &kNoPlugins, Group::hidden},
+    {"secret", &kNoSwarm, Group::hidden},
+    {"service", &kNoSwarm, Group::hidden},
+    {"stack", &kNoSwarm, Group::hidden},
+    {"swarm", &kNoSwarm, Group::hidden},
+    {"trust", &kNoTrust, Group::hidden},
 };
 
 }  // namespace

@@ -2,16 +2,13 @@
 // verbs become them.
 #include <unistd.h>
 
-#include "cli/output.h"
+#include "cli/daemon.h"
 #include "cli/verbs.h"
 #include "sys/file.h"
 
 namespace berth::cli {
 
-namespace {
-
-// Beside this program's lib directory when it is installed, beside this program in a build tree.
-Result<std::string> find_daemon(const std::string& name) {
+Result<std::string> find_program(const std::string& name) {
   char self[4096];
   ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
   if (size <= 0) return fail_errno("find this program by /proc/self/exe");
@@ -25,13 +22,15 @@ Result<std::string> find_daemon(const std::string& name) {
 }
 
 Result<int> become(const std::string& name, std::span<const std::string> arguments) {
-  TRY(std::string path, find_daemon(name));
+  TRY(std::string path, find_program(name));
   std::vector<char*> argv{const_cast<char*>(name.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   ::execv(path.c_str(), argv.data());
   return fail_errno("start " + path);
 }
+
+namespace {
 
 // All words are the daemon's, --help included.
 Result<int> engine(Context&, const Command&, std::span<const std::string> arguments) {

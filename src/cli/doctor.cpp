@@ -19,7 +19,7 @@ json::Value ask(const Context& context) {
   if (answer) {
     if (const json::Value* checks = json::find(*answer, "checks"); checks != nullptr && checks->is_array())
       return *answer;
-    answer = fail(ErrorCode::unsupported, "{} is another engine than Berth's", context.engine_host());
+    answer = fail(ErrorCode::unsupported, "{} is another engine than Berth's", engine->host());
   }
   return json::Object{{"checks", json::Array{json::Object{
                                      {"name", "engine"},

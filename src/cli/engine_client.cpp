@@ -44,7 +44,7 @@ http::ClientRequest make_request(std::string_view method, std::string target, co
 // A refusal's {"message": "..."}, or whatever text it had.
 std::string message_of(std::string_view body, int status) {
   if (auto value = json::parse(body)) {
-    if (std::string message = json::string_or(*value, "message"); !message.empty()) return message;
+    if (std::string message = json::string_or(*value, "message"); !message.empty()) return std::string(trim(message));
   }
   if (std::string_view text = trim(body); !text.empty()) return std::string(text);
   return fmt::format("status {} {}", status, http::reason_of(status));
@@ -52,19 +52,17 @@ std::string message_of(std::string_view body, int status) {
 
 }  // namespace
 
-EngineClient::EngineClient(std::string host, http::Endpoint endpoint, bool as_docker)
-    : host_(std::move(host)), client_(std::move(endpoint)), as_docker_(as_docker) {
+EngineClient::EngineClient(Way way, bool as_docker)
+    : host_(std::move(way.host)), client_(std::move(way.endpoint)), as_docker_(as_docker) {
   if (const char* version = std::getenv("DOCKER_API_VERSION"); version != nullptr && *version != '\0')
     prefix_ = fmt::format("/v{}", version);
 }
 
-Result<EngineClient> EngineClient::open(std::string host, bool as_docker) {
-  TRY(auto endpoint, http::Endpoint::parse(host));
-  return EngineClient(std::move(host), std::move(endpoint), as_docker);
-}
-
 Error EngineClient::unreachable(const Error& error) const {
   int number = error.errno_value();
+  // The program in between has said what was wrong.
+  if (!client_.endpoint().command.empty())
+    return Error(error.code(), fmt::format("error during connect: {}: {}", host_, error.text()));
   if (number == 0) return error;
   if (number == EACCES || number == EPERM) {
     if (as_docker_)

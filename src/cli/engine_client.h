@@ -15,15 +15,15 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/way.h"
 #include "http/client.h"
 
 namespace berth::cli {
 
 class EngineClient {
  public:
-  // host as in -H: "unix:///run/berth/engine.sock", "tcp://HOST:PORT". as_docker chooses whose words say that nobody
-  // answers.
-  static Result<EngineClient> open(std::string host, bool as_docker);
+  // as_docker chooses whose words say that nobody answers.
+  EngineClient(Way way, bool as_docker);
 
   Result<json::Value> get(std::string_view target) const { return call("GET", target); }
   Result<json::Value> post(std::string_view target, const json::Value& body = nullptr) const {
@@ -41,7 +41,6 @@ class EngineClient {
   const std::string& host() const { return host_; }
 
  private:
-  EngineClient(std::string host, http::Endpoint endpoint, bool as_docker);
   Result<http::BlockingResponse> checked(Result<http::BlockingResponse> response) const;
   Error unreachable(const Error& error) const;
   std::string full_target(std::string_view target) const { return prefix_ + std::string(target); }

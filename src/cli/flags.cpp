@@ -198,6 +198,13 @@ Result<std::vector<std::string>> Flags::parse(std::span<const std::string> argum
   return words;
 }
 
+std::vector<std::string> Flags::names() const {
+  std::vector<std::string> all;
+  for (const Flag& flag : flags_) all.push_back(fmt::format("--{}", flag.name));
+  all.emplace_back("--help");
+  return all;
+}
+
 std::string Flags::describe() const {
   std::vector<const Flag*> sorted;
   std::size_t width = 0;

@@ -62,6 +62,8 @@ class Flags {
 
   // The "Options:" lines of --help, sorted by name; empty when there are none.
   std::string describe() const;
+  // "--all" and the like, for completion.
+  std::vector<std::string> names() const;
 
  private:
   Result<std::size_t> parse_long(std::span<const std::string> rest);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "cli/images.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -33,12 +34,9 @@ std::vector<std::string> strings_of(const json::Value& object, std::string_view 
   return strings;
 }
 
-struct NamedImage {
-  std::string repository = std::string(kNone), tag = std::string(kNone), digest = std::string(kNone);
-};
+}  // namespace
 
-// One row for each tag, and one for each digest of a repository that has no tag here.
-std::vector<NamedImage> names_of(const json::Value& image, bool with_digests) {
+std::vector<NamedImage> names_of_image(const json::Value& image, bool with_digests) {
   std::vector<NamedImage> names;
   std::vector<std::string> digests = strings_of(image, "RepoDigests");
   for (const std::string& tag : strings_of(image, "RepoTags")) {
@@ -65,7 +63,8 @@ std::vector<NamedImage> names_of(const json::Value& image, bool with_digests) {
 
 json::Object image_row(const json::Value& image, const NamedImage& name, bool no_trunc) {
   Time created{json::int_or(image, "Created") * 1'000'000'000};
-  std::string size = short_size(static_cast<double>(json::int_or(image, "Size")));
+  std::int64_t bytes = json::int_or(image, "Size");
+  std::string size = short_size(static_cast<double>(bytes));
   auto count = [&](std::string_view key) {
     std::int64_t value = json::int_or(image, key, -1);
     return value < 0 ? std::string("N/A") : fmt::format("{}", value);
@@ -80,9 +79,25 @@ json::Object image_row(const json::Value& image, const NamedImage& name, bool no
           {"Size", size},
           {"Containers", count("Containers")},
           {"VirtualSize", human_size(static_cast<double>(json::int_or(image, "Size")))},
-          {"SharedSize", shared < 0 ? "N/A" : short_size(static_cast<double>(shared))},
-          {"UniqueSize", "N/A"}};
+          {"SharedSize", shared < 0 ? "N/A" : human_size(static_cast<double>(shared))},
+          {"UniqueSize", shared < 0 ? "N/A" : human_size(static_cast<double>(bytes - shared))}};
 }
+
+std::vector<Listing::Column> image_columns() {
+  return {{"ID", "IMAGE ID"},
+          {"Repository", "REPOSITORY"},
+          {"Tag", "TAG"},
+          {"Digest", "DIGEST"},
+          {"CreatedSince", "CREATED"},
+          {"CreatedAt", "CREATED AT"},
+          {"Size", "SIZE"},
+          {"Containers", "CONTAINERS"},
+          {"VirtualSize", "SIZE"},
+          {"SharedSize", "SHARED SIZE"},
+          {"UniqueSize", "UNIQUE SIZE"}};
+}
+
+namespace {
 
 Result<int> list_images(Context& context, const ImagesOptions& options, const Words& words) {
   TRY(auto engine, context.engine());
@@ -92,22 +107,11 @@ Result<int> list_images(Context& context, const ImagesOptions& options, const Wo
       engine.get("/images/json" + query({{"all", options.all ? "1" : ""}, {"filters", encode_filters(filters)}})));
   std::string cells = options.digests ? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
                                       : "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
-  Listing listing("*formatter.imageContext", options.quiet ? "{{.ID}}" : cells,
-                  {{"ID", "IMAGE ID"},
-                   {"Repository", "REPOSITORY"},
-                   {"Tag", "TAG"},
-                   {"Digest", "DIGEST"},
-                   {"CreatedSince", "CREATED"},
-                   {"CreatedAt", "CREATED AT"},
-                   {"Size", "SIZE"},
-                   {"Containers", "CONTAINERS"},
-                   {"VirtualSize", "SIZE"},
-                   {"SharedSize", "SHARED SIZE"},
-                   {"UniqueSize", "UNIQUE SIZE"}});
+  Listing listing("*formatter.imageContext", options.quiet ? "{{.ID}}" : cells, image_columns());
   bool with_digests = options.digests || options.format.contains(".Digest") || options.format == "json";
   if (images.is_array())
     for (const json::Value& image : images.get_array())
-      for (const NamedImage& name : names_of(image, with_digests))
+      for (const NamedImage& name : names_of_image(image, with_digests))
         listing.add(image_row(image, name, options.no_trunc));
   TRY(std::string text, listing.render(options));
   TRY_OK(print_out(text));

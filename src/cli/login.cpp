@@ -1,53 +1,17 @@
 // login and logout: who one is at a registry, kept where Docker's client keeps it.
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "base/text.h"
+#include "cli/credentials.h"
 #include "cli/output.h"
 #include "cli/pull.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "sys/file.h"
 
 namespace berth::cli {
 
 namespace {
-
-// Docker Hub's key in the file is an address of its past.
-constexpr std::string_view kHub = "https://index.docker.io/v1/";
-
-std::string config_directory() {
-  if (const char* directory = std::getenv("DOCKER_CONFIG"); directory != nullptr && *directory != '\0')
-    return directory;
-  const char* home = std::getenv("HOME");
-  return std::string(home == nullptr ? "/root" : home) + "/.docker";
-}
-
-std::string key_of(const std::string& server) {
-  if (server.empty() || server == "docker.io" || server == "index.docker.io" || server == "registry-1.docker.io")
-    return std::string(kHub);
-  std::string_view host = server;
-  for (std::string_view scheme : {"https://", "http://"})
-    if (host.starts_with(scheme)) host.remove_prefix(scheme.size());
-  return std::string(host.substr(0, host.find('/')));
-}
-
-Result<json::Object> read_config() {
-  std::string path = config_directory() + "/config.json";
-  if (!sys::exists(path)) return json::Object{};
-  TRY(std::string text, sys::read_file(path));
-  TRY(json::Value value, annotate(json::parse(text), "read {}", path));
-  if (!value.is_object()) return fail(ErrorCode::invalid, "{} is not a JSON object", path);
-  return value.get_object();
-}
-
-Result<void> write_config(const json::Object& config) {
-  TRY_OK(sys::ensure_directories(config_directory(), 0700));
-  return sys::replace_file(config_directory() + "/config.json", pretty_json(config) + "\n", 0600);
-}
 
 struct LoginOptions {
   std::string user, password;
@@ -89,7 +53,7 @@ Result<std::string> ask(std::string_view question, bool secret) {
 }
 
 Result<int> login(Context& context, const LoginOptions& options, const Words& words) {
-  std::string server = words.empty() ? std::string(kHub) : words[0];
+  std::string server = words.empty() ? login_key("") : words[0];
   std::string user = options.user, password = options.password;
   if (!password.empty() && !options.password_stdin)
     print_error("WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n");
@@ -109,46 +73,27 @@ Result<int> login(Context& context, const LoginOptions& options, const Words& wo
   TRY(auto engine, context.engine());
   TRY(json::Value answer,
       engine.post("/auth", json::Object{{"username", user}, {"password", password}, {"serveraddress", server}}));
-  TRY(json::Object config, read_config());
-  json::Value& auths = config["auths"];
-  if (!auths.is_object()) auths.emplace_object();
-  json::Object entry{{"auth", base64_encode(user + ":" + password)}};
-  if (std::string token = json::string_or(answer, "IdentityToken"); !token.empty()) entry["identitytoken"] = token;
-  auths.get_object()[key_of(server)] = entry;
-  TRY_OK(write_config(config));
+  TRY_OK(keep_login(login_key(server), {user, password, json::string_or(answer, "IdentityToken")}));
   std::string status = json::string_or(answer, "Status", "Login Succeeded");
   TRY_OK(print_out(status + "\n"));
   return 0;
 }
 
 Result<int> logout(Context&, const NoOptions&, const Words& words) {
-  std::string key = key_of(words.empty() ? "" : words[0]);
-  TRY(json::Object config, read_config());
-  const json::Value* auths = config.if_contains("auths");
-  if (auths == nullptr || !auths->is_object() || !auths->get_object().contains(key)) {
-    TRY_OK(print_out(fmt::format("Not logged in to {}\n", key)));
-    return 0;
-  }
-  config["auths"].get_object().erase(key);
-  TRY_OK(write_config(config));
-  TRY_OK(print_out(fmt::format("Removing login credentials for {}\n", key)));
+  std::string key = login_key(words.empty() ? "" : words[0]);
+  TRY(bool was_in, forget_login(key));
+  TRY_OK(print_out(fmt::format("{} {}\n", was_in ? "Removing login credentials for" : "Not logged in to", key)));
   return 0;
 }
 
 }  // namespace
 
 std::string registry_auth(const std::string& domain) {
-  auto config = read_config();
-  if (!config) return "";
-  const json::Value* auths = config->if_contains("auths");
-  std::string key = key_of(domain);
-  const json::Value* entry = auths == nullptr ? nullptr : json::find(*auths, key);
-  if (entry == nullptr) return "";
-  auto pair = base64_decode(json::string_or(*entry, "auth"));
-  if (!pair) return "";
-  auto [user, password] = split_once(*pair, ':');
-  json::Object auth{{"username", user}, {"password", password.value_or("")}, {"serveraddress", key}};
-  if (std::string token = json::string_or(*entry, "identitytoken"); !token.empty()) auth["identitytoken"] = token;
+  std::string key = login_key(domain);
+  auto login = find_login(key);
+  if (!login) return "";
+  json::Object auth{{"username", login->user}, {"password", login->secret}, {"serveraddress", key}};
+  if (!login->identity_token.empty()) auth["identitytoken"] = login->identity_token;
   // The field is in the URL's alphabet of base64.
   std::string text = base64_encode(json::print(auth));
   for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;

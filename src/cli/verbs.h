@@ -18,6 +18,13 @@ extern const Command kImages, kHistory, kRemoveImage, kTag, kPull, kPush, kLoad,
 extern const Command kNetworkList, kNetworkCreate, kNetworkRemove, kNetworkInspect, kNetworkConnect, kNetworkDisconnect;
 extern const Command kVolumeList, kVolumeCreate, kVolumeRemove, kVolumeInspect;
 extern const Command kPruneContainers, kPruneImages, kPruneNetworks, kPruneVolumes;
+extern const Command kPruneBuilds, kPruneSystem;
+// search.cpp, disk_usage.cpp, dial_stdio.cpp, completion.cpp
+extern const Command kSearch, kManifestFamily, kDiskUsage, kDialStdio, kCompletionFamily, kComplete;
+// context.cpp, tls.cpp
+extern const Command kContextFamily, kTlsFamily;
+// absent.cpp: what Docker has and Berth has not
+extern const Command kNoSwarm, kNoPlugins, kNoCheckpoints, kNoTrust;
 // system.cpp, doctor.cpp, daemon.cpp
 extern const Command kVersion, kInfo, kEvents, kDoctor, kEngine, kPortal;
 // workspace.cpp

@@ -14,8 +14,18 @@ Task<Result<void>> no_swarm(Api&, Exchange&) {
                  "node to swarm and try again.");
 }
 
+Task<Result<void>> not_in_swarm(Api&, Exchange&) {
+  co_return fail(ErrorCode::exhausted, "This node is not part of a swarm");
+}
+
 Task<Result<void>> no_plugins(Api&, Exchange& exchange) {
   co_return co_await exchange.respond_json(200, json::Array{});
+}
+
+// What a builder of another kind would be reached by; clients that are refused here use the classic one.
+Task<Result<void>> no_session(Api&, Exchange& exchange) {
+  co_return fail(ErrorCode::invalid, "{}: this engine has no BuildKit: build with DOCKER_BUILDKIT=0",
+                 exchange.request.path);
 }
 
 Task<Result<void>> no_build_cache(Api&, Exchange& exchange) {
@@ -33,7 +43,6 @@ void add_absent_routes(http::Router& router, Api& api) {
   for (const char* route : {"GET /swarm",
                             "POST /swarm/init",
                             "POST /swarm/join",
-                            "POST /swarm/leave",
                             "POST /swarm/update",
                             "GET /swarm/unlockkey",
                             "POST /swarm/unlock",
@@ -61,13 +70,17 @@ void add_absent_routes(http::Router& router, Api& api) {
                             "DELETE /configs/{id}",
                             "POST /configs/{id}/update"})
     add_route(router, api, route, no_swarm);
+  add_route(router, api, "POST /swarm/leave", not_in_swarm);
+  // Only volumes of a cluster can be changed.
+  add_route(router, api, "PUT /volumes/{name}", no_swarm);
   add_route(router, api, "GET /plugins", no_plugins);
+  for (const char* route : {"POST /session", "POST /grpc"}) add_route(router, api, route, no_session);
   add_route(router, api, "POST /build/prune", no_build_cache);
   for (const char* route :
-       {"POST /build", "POST /build/cancel", "POST /session", "POST /grpc", "POST /commit", "GET /images/search",
-        "GET /distribution/{name...}/json", "POST /containers/{id}/update", "GET /containers/{id}/changes",
-        "GET /containers/{id}/export", "GET /containers/{id}/attach/ws", "PUT /volumes/{name}",
-        "GET /containers/{id}/checkpoints", "POST /containers/{id}/checkpoints"})
+       {"POST /build", "POST /build/cancel", "POST /commit", "POST /containers/{id}/update",
+        "GET /containers/{id}/changes", "GET /containers/{id}/export", "GET /containers/{id}/attach/ws",
+        "GET /containers/{id}/checkpoints",
+        "POST /containers/{id}/checkpoints"})
     add_route(router, api, route, not_supported, {.body_limit = http::kUnlimitedBody});
 }
 

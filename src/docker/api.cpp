@@ -68,6 +68,8 @@ http::Router make_router(Api& api) {
   add_stats_routes(router, api);
   add_archive_routes(router, api);
   add_exec_routes(router, api);
+  add_disk_usage_routes(router, api);
+  add_registry_routes(router, api);
   add_image_routes(router, api);
   add_image_transfer_routes(router, api);
   add_network_routes(router, api);

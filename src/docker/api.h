@@ -60,6 +60,8 @@ void add_container_stream_routes(http::Router& router, Api& api);
 void add_stats_routes(http::Router& router, Api& api);
 void add_archive_routes(http::Router& router, Api& api);
 void add_exec_routes(http::Router& router, Api& api);
+void add_disk_usage_routes(http::Router& router, Api& api);
+void add_registry_routes(http::Router& router, Api& api);
 void add_image_routes(http::Router& router, Api& api);
 void add_image_transfer_routes(http::Router& router, Api& api);
 void add_network_routes(http::Router& router, Api& api);

@@ -28,15 +28,7 @@ struct EventQuery {
 // Seconds since the epoch with an optional fraction, RFC 3339, or a duration before now ("10m").
 Result<Time> parse_event_time(const std::string& text, Time fallback) {
   if (text.empty()) return fallback;
-  auto [seconds, fraction] = split_once(text, '.');
-  auto whole = parse_number<std::int64_t>(seconds);
-  if (whole && *whole >= 0 && *whole < 9'000'000'000) {
-    std::string digits = std::string(fraction.value_or("0")).substr(0, 9);
-    digits.resize(9, '0');
-    return Time{*whole * 1'000'000'000 + parse_number<std::int64_t>(digits).value_or(0)};
-  }
-  if (auto ago = parse_duration(text)) return Time{now().nanoseconds - ago->count()};
-  return parse_rfc3339(text);
+  return parse_moment(text);
 }
 
 Result<EventQuery> decode_query(const Exchange& exchange) {

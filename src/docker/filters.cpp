@@ -17,6 +17,29 @@ bool is_plain(std::string_view pattern) { return pattern.find_first_of("\\.[]{}(
 
 }  // namespace
 
+Result<std::optional<Time>> Filters::until() const {
+  const auto& times = all("until");
+  if (times.empty()) return std::nullopt;
+  if (times.size() > 1) return fail(ErrorCode::invalid, "more than one until filter specified");
+  return parse_moment(times.front());
+}
+
+Result<Time> parse_moment(std::string_view text) {
+  constexpr std::int64_t kFarFuture = 9'000'000'000;  // seconds; what is more would not fit in nanoseconds
+  auto [seconds, fraction] = split_once(text, '.');
+  auto whole = parse_number<std::int64_t>(seconds);
+  if (whole && *whole >= 0 && *whole < kFarFuture) {
+    std::string digits = std::string(fraction.value_or("0")).substr(0, 9);
+    digits.resize(9, '0');
+    return Time{*whole * 1'000'000'000 + parse_number<std::int64_t>(digits).value_or(0)};
+  }
+  if (auto age = parse_duration(text)) return Time{now().nanoseconds - age->count()};
+  constexpr std::string_view kDate = "2026-11-22", kSeconds = "2026-11-22T10:00:00";
+  if (text.size() == kDate.size()) return parse_rfc3339(fmt::format("{}T00:00:00Z", text));
+  if (text.size() == kSeconds.size()) return parse_rfc3339(fmt::format("{}Z", text));
+  return parse_rfc3339(text);
+}
+
 bool matches_pattern(std::string_view pattern, std::string_view text) {
   std::string_view core = pattern;
   bool from_start = core.starts_with('^');

@@ -6,11 +6,13 @@
 
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "base/time.h"
 
 namespace berth::docker {
 
@@ -28,11 +30,16 @@ class Filters {
   bool labels(const std::map<std::string, std::string>& labels, std::string_view key = "label") const;
   // "invalid filter 'dangling=[maybe]'".
   Result<bool> truth(std::string_view key, bool fallback) const;
+  // "until": before this time, if one was asked for. "more than one until filter specified".
+  Result<std::optional<Time>> until() const;
   bool empty() const { return filters_.empty(); }
 
  private:
   std::map<std::string, std::vector<std::string>, std::less<>> filters_;
 };
+
+// What clients say for a time: seconds since the epoch with or without a fraction, an age ("10m"), RFC 3339, or a date.
+Result<Time> parse_moment(std::string_view text);
 
 // Whether the regular expression matches somewhere in text; one that is none matches as plain text. Takes time
 // proportional to the product of both lengths.

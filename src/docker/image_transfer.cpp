@@ -51,29 +51,49 @@ Task<> receive_body(Exchange& exchange, sys::UniqueFd write_end, Result<void>& r
   result = co_await body_to_pipe(exchange, std::move(write_end));
 }
 
-// `--change "CMD [...]"` and its like would need the builder's parser.
-Task<Result<void>> import(Api& api, Exchange& exchange) {
+Task<> receive_url(image::Store& store, std::string url, sys::UniqueFd write_end, Result<void>& result) {
+  result = co_await store.download(std::move(url), std::move(write_end));
+}
+
+// Docker takes a URL without its scheme, too.
+std::string url_of(const std::string& source) {
+  return source.find("://") == std::string::npos ? "http://" + source : source;
+}
+
+Result<image::ImportRequest> decode_import(const Exchange& exchange, const std::string& source) {
   const http::Query& query = exchange.request.query;
-  if (query.get("fromSrc") != "-")
-    co_return fail(ErrorCode::invalid, "import from a URL is not supported by this engine: send the archive itself");
-  if (query.has("changes")) co_return fail(ErrorCode::invalid, "changes are not supported by this engine");
   image::ImportRequest request;
   if (std::string repo = query.get("repo"); !repo.empty()) {
-    CO_TRY(auto reference, reference_of(repo, query.get("tag")));
+    TRY(auto reference, reference_of(repo, query.get("tag")));
     request.reference = reference.with_default_tag();
   }
-  request.comment = query.get("message", "Imported from -");
-  CO_TRY(auto platform, platform_of(exchange));
+  request.comment = query.get("message", "Imported from " + source);
+  TRY(auto platform, platform_of(exchange));
   if (platform) {
     request.config.os = platform->os;
     request.config.architecture = platform->architecture;
     request.config.variant = platform->variant;
   }
+  return request;
+}
+
+// `--change "CMD [...]"` and its like would need the builder's parser. fromSrc is "-" for the body, or a URL.
+Task<Result<void>> import(Api& api, Exchange& exchange) {
+  const http::Query& query = exchange.request.query;
+  std::string source = query.get("fromSrc");
+  if (source.empty()) co_return fail(ErrorCode::invalid, "fromImage or fromSrc is needed");
+  if (query.has("changes")) co_return fail(ErrorCode::invalid, "changes are not supported by this engine");
+  CO_TRY(image::ImportRequest request, decode_import(exchange, source));
   CO_TRY(BytePipe pipe, BytePipe::make());
   Result<void> received;
   async::TaskGroup receiving(api.loop());
-  receiving.spawn("import body", receive_body(exchange, std::move(pipe.write_end), received));
   ProgressStream progress(exchange);
+  if (source == "-") {
+    receiving.spawn("import body", receive_body(exchange, std::move(pipe.write_end), received));
+  } else {
+    progress.tell({.status = "Downloading from " + url_of(source)});
+    receiving.spawn("import url", receive_url(api.images(), url_of(source), std::move(pipe.write_end), received));
+  }
   auto imported = co_await api.images().import(std::move(request), std::move(pipe.read_end), progress.sink());
   co_await receiving.join();
   co_return co_await progress.finish(received ? without_value(imported) : received);

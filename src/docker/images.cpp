@@ -15,7 +15,18 @@ using async::Task;
 using http::Exchange;
 using image::ImagePtr;
 
-json::Value print_image_summary(const image::Image& image, bool with_virtual_size) {
+// What the client of a list of images asked to be told besides, and how old it is.
+struct SummaryOptions {
+  bool with_virtual_size = false;                                // until API 1.43
+  const std::map<std::string, std::uint64_t>* shared = nullptr;  // bytes by id, when they were asked for
+};
+
+json::Value print_image_summary(const image::Image& image, const SummaryOptions& options) {
+  std::int64_t shared = -1;
+  if (options.shared != nullptr) {
+    auto found = options.shared->find(image.id.text());
+    shared = found == options.shared->end() ? 0 : static_cast<std::int64_t>(found->second);
+  }
   json::Object shown{
       {"Containers", -1},
       {"Created", image.config.created.nanoseconds / 1'000'000'000},
@@ -24,9 +35,9 @@ json::Value print_image_summary(const image::Image& image, bool with_virtual_siz
       {"ParentId", ""},
       {"RepoDigests", json::encode(image.repo_digests)},
       {"RepoTags", json::encode(image.repo_tags)},
-      {"SharedSize", -1},
+      {"SharedSize", shared},
       {"Size", image.size}};
-  if (with_virtual_size) shown["VirtualSize"] = image.size;
+  if (options.with_virtual_size) shown["VirtualSize"] = image.size;
   return shown;
 }
 
@@ -42,16 +53,25 @@ bool matches_glob(std::string_view pattern, std::string_view text) {
   return matches_glob(pattern.substr(1), text.substr(1));
 }
 
-bool matches_reference(const Filters& filters, const image::Image& image) {
-  if (!filters.has("reference")) return true;
+bool matches_reference(const Filters& filters, const std::string& name) {
   constexpr std::size_t kMaxPattern = 256;
+  std::string_view repository = std::string_view(name).substr(0, name.find('@'));
+  if (repository.size() == name.size()) repository = repository.substr(0, name.rfind(':'));
   return std::ranges::any_of(filters.all("reference"), [&](const std::string& pattern) {
     if (pattern.size() > kMaxPattern || std::ranges::count(pattern, '*') > 4) return false;
-    return std::ranges::any_of(image.repo_tags, [&](const std::string& tag) {
-      std::string_view name = std::string_view(tag).substr(0, tag.rfind(':'));
-      return matches_glob(pattern, tag) || matches_glob(pattern, name);
-    });
+    return matches_glob(pattern, name) || matches_glob(pattern, repository);
   });
+}
+
+// Of an image, only those names that were asked for are shown; nullptr when there are none.
+ImagePtr with_matching_names(const Filters& filters, const ImagePtr& image) {
+  if (!filters.has("reference")) return image;
+  auto other = [&filters](const std::string& name) { return !matches_reference(filters, name); };
+  auto shown = std::make_shared<image::Image>(*image);
+  std::erase_if(shown->repo_tags, other);
+  std::erase_if(shown->repo_digests, other);
+  if (shown->repo_tags.empty() && shown->repo_digests.empty()) return nullptr;
+  return shown;
 }
 
 Result<void> keep_between(Api& api, const Filters& filters, std::vector<ImagePtr>& images) {
@@ -75,16 +95,23 @@ Task<Result<void>> list(Api& api, Exchange& exchange) {
     CO_TRY(bool dangling, filters.truth("dangling", true));
     std::erase_if(images, [dangling](const ImagePtr& each) { return dangling != each->repo_tags.empty(); });
   }
-  std::erase_if(images, [&](const ImagePtr& each) {
-    return !filters.labels(each->config.config.labels) || !matches_reference(filters, *each);
-  });
+  std::erase_if(images, [&](const ImagePtr& each) { return !filters.labels(each->config.config.labels); });
   CO_TRY_OK(keep_between(api, filters, images));
+  CO_TRY(auto until, filters.until());
+  std::erase_if(images, [&](const ImagePtr& each) { return until && each->config.created >= *until; });
+  SummaryOptions options{.with_virtual_size = !speaks(exchange, "1.44")};
+  std::map<std::string, std::uint64_t> shared;
+  if (exchange.request.query.truth("shared-size")) {
+    for (const auto& [id, bytes] : api.images().disk_usage().shared) shared[id.text()] = bytes;
+    options.shared = &shared;
+  }
   json::Array shown;
-  for (const ImagePtr& each : images) shown.push_back(print_image_summary(*each, !speaks(exchange, "1.44")));
+  for (const ImagePtr& each : images)
+    if (ImagePtr named = with_matching_names(filters, each)) shown.push_back(print_image_summary(*named, options));
   co_return co_await exchange.respond_json(200, std::move(shown));
 }
 
-json::Value print_image(const image::Image& image) {
+json::Value print_image(const image::Image& image, const Exchange& exchange) {
   std::vector<std::string> diff_ids;
   for (const oci::Digest& digest : image.config.diff_ids) diff_ids.push_back(digest.text());
   std::vector<std::string> lower(image.layers.rbegin(), image.layers.rend());
@@ -102,6 +129,12 @@ json::Value print_image(const image::Image& image) {
   if (!image.config.variant.empty()) shown["Variant"] = image.config.variant;
   shown["Os"] = image.config.os;
   shown["Size"] = image.size;
+  if (!speaks(exchange, "1.44")) shown["VirtualSize"] = image.size;
+  if (!speaks(exchange, "1.45")) {
+    // Of the container that a build made the image from; builds here leave none.
+    shown["Container"] = "";
+    shown["ContainerConfig"] = oci::print_container_defaults({});
+  }
   shown["GraphDriver"] = json::Object{{"Data", json::Object{{"LowerDir", join(lower, ":")}}}, {"Name", "overlay2"}};
   shown["RootFS"] = json::Object{{"Type", "layers"}, {"Layers", json::encode(diff_ids)}};
   shown["Metadata"] = json::Object{{"LastTagTime", format_rfc3339(image.tagged)}};
@@ -110,7 +143,7 @@ json::Value print_image(const image::Image& image) {
 
 Task<Result<void>> inspect(Api& api, Exchange& exchange) {
   CO_TRY(ImagePtr image, api.images().find(exchange.request.param("name")));
-  co_return co_await exchange.respond_json(200, print_image(*image));
+  co_return co_await exchange.respond_json(200, print_image(*image, exchange));
 }
 
 std::vector<std::uint64_t> layer_sizes(const image::Image& image) {
@@ -171,10 +204,12 @@ Task<Result<void>> remove(Api& api, Exchange& exchange) {
 }
 
 Task<Result<void>> prune(Api& api, Exchange& exchange) {
-  CO_TRY(Filters filters, Filters::parse(exchange.request.query.get("filters"), {"dangling", "label", "label!"}));
+  CO_TRY(Filters filters,
+         Filters::parse(exchange.request.query.get("filters"), {"dangling", "label", "label!", "until"}));
   CO_TRY(bool dangling, filters.truth("dangling", true));
-  auto chosen = [&filters](const image::Image& image) {
-    return filters.labels(image.config.config.labels) &&
+  CO_TRY(auto until, filters.until());
+  auto chosen = [&filters, until](const image::Image& image) {
+    return !(until && image.config.created >= *until) && filters.labels(image.config.config.labels) &&
            !(filters.has("label!") && filters.labels(image.config.config.labels, "label!"));
   };
   CO_TRY(auto pruned, co_await api.images().prune(!dangling, chosen));

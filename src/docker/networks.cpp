@@ -195,7 +195,7 @@ Task<Result<void>> connect(Api& api, Exchange& exchange) {
   Fields fields(body, "");
   std::string name = fields.take<std::string>("Container");
   const json::Value* settings = fields.take_value("EndpointConfig");
-  CO_TRY_OK(fields.finish());
+  CO_TRY_OK(fields.finish_body());
   CO_TRY(network::Network network, api.networks().find(exchange.request.param("id")));
   CO_TRY(auto container, api.engine.find(name));
   CO_TRY(auto attachment, detail::decode_endpoint(network.name, settings, "EndpointConfig"));
@@ -209,7 +209,7 @@ Task<Result<void>> disconnect(Api& api, Exchange& exchange) {
   std::string name = fields.take<std::string>("Container");
   // There is no way to leave that asks the container.
   fields.drop({"Force"});
-  CO_TRY_OK(fields.finish());
+  CO_TRY_OK(fields.finish_body());
   CO_TRY(network::Network network, api.networks().find(exchange.request.param("id")));
   CO_TRY(auto container, api.engine.find(name));
   CO_TRY_OK(co_await container->disconnect(network.id));

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "http/client.h"
 #include "network/address.h"
 #include "sys/file.h"
 
@@ -123,6 +124,12 @@ const std::vector<Setting>& settings() {
       {"portal-socket", "PATH", "of the restricted API for the portal (RUN-DIR/engine-portal.sock)",
        text(&Options::portal_socket)},
       {"portal-group", "GROUP", "may use the restricted API", text(&Options::portal_group)},
+      {"host", "ADDRESS", "serves the API at tcp://ADDRESS:PORT too, to clients with a certificate; repeatable",
+       list(&Options::hosts)},
+      {"tlscacert", "FILE", "the authority that signs the clients' certificates", text(&Options::tls_authority)},
+      {"tlscert", "FILE", "the server's certificate (berth tls init makes all of them)",
+       text(&Options::tls_certificate)},
+      {"tlskey", "FILE", "its key", text(&Options::tls_key)},
       {"log-level", "LEVEL", "debug, info, warning or error (info)", set_log_level},
       {"insecure-registry", "HOST", "registry without verified TLS; repeatable", list(&Options::insecure_registries)},
       {"registry-mirror", "URL", "asked before Docker Hub; repeatable", list(&Options::registry_mirrors)},
@@ -205,6 +212,22 @@ Result<std::vector<Given>> read_flags(const std::vector<std::string>& arguments,
   return given;
 }
 
+// Whoever reaches the API is root on this machine, so there is no TCP without TLS on both sides.
+Result<void> check_hosts(const Options& options) {
+  bool complete = !options.tls_authority.empty() && !options.tls_certificate.empty() && !options.tls_key.empty();
+  for (const std::string& host : options.hosts) {
+    if (!host.starts_with("tcp://")) return fail(ErrorCode::invalid, "host wants tcp://ADDRESS:PORT, not \"{}\"", host);
+    if (!complete)
+      return fail(
+          ErrorCode::invalid,
+          "{} without TLS would make everybody who reaches it root on this machine: give --tlscacert, --tlscert "
+          "and --tlskey, which 'berth tls init' makes",
+          host);
+    TRY_OK(http::Endpoint::parse(host));
+  }
+  return {};
+}
+
 void fill_in(Options& options, const network::Config& defaults) {
   const std::string& run_dir = options.engine.run_dir;
   if (options.socket.empty()) options.socket = run_dir + "/engine.sock";
@@ -229,6 +252,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments, std::st
     TRY_OK(annotate(read_config(path, options), "{}", path));
   }
   for (const Given& each : given) TRY_OK(each.setting->set(options, each.value));
+  TRY_OK(check_hosts(options));
   fill_in(options, defaults);
   return options;
 }

@@ -22,6 +22,8 @@ struct Options {
   std::string socket_group;   // who may connect besides root
   std::string portal_socket;  // of the restricted API; empty: <run-dir>/engine-portal.sock
   std::string portal_group;
+  std::vector<std::string> hosts;  // "tcp://ADDRESS:PORT" with mutual TLS, beside the sockets
+  std::string tls_authority, tls_certificate, tls_key;
   std::vector<std::string> insecure_registries;
   std::vector<std::string> registry_mirrors;
   image::StoreLimits image_limits;

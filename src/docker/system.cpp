@@ -1,13 +1,10 @@
-// System: ping, version, info, disk usage, and the login to a registry.
+// System: ping, version, info.
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "docker/api.h"
-#include "docker/fields.h"
-#include "docker/inspect.h"
-#include "docker/sizes.h"
 #include "sys/file.h"
 
 namespace berth::docker {
@@ -183,71 +180,6 @@ Task<Result<void>> info(Api& api, Exchange& exchange) {
   co_return co_await exchange.respond_json(200, std::move(answer));
 }
 
-Task<json::Array> print_used_volumes(Api& api) {
-  json::Array volumes;
-  for (const volume::Volume& volume : api.volumes().list()) {
-    auto bytes = co_await api.volumes().usage(volume.name);
-    if (!bytes) continue;
-    volumes.push_back(json::Object{
-        {"CreatedAt", format_rfc3339(volume.created)},
-        {"Driver", volume.driver},
-        {"Labels", json::encode(volume.labels)},
-        {"Mountpoint", volume.mountpoint},
-        {"Name", volume.name},
-        {"Options", nullptr},
-        {"Scope", "local"},
-        {"UsageData", json::Object{{"RefCount", api.engine.using_volume(volume.name).size()}, {"Size", *bytes}}}});
-  }
-  co_return volumes;
-}
-
-Task<Result<void>> disk_usage(Api& api, Exchange& exchange) {
-  image::DiskUsage usage = api.images().disk_usage();
-  json::Array images;
-  for (const image::ImagePtr& image : api.images().list()) {
-    std::uint64_t shared = 0;
-    for (const auto& [id, bytes] : usage.shared)
-      if (id == image->id) shared = bytes;
-    images.push_back(json::Object{{"Containers", api.engine.using_image(image->id.text()).size()},
-                                  {"Created", image->config.created.nanoseconds / 1'000'000'000},
-                                  {"Id", image->id.text()},
-                                  {"Labels", json::encode(image->config.config.labels)},
-                                  {"ParentId", ""},
-                                  {"RepoDigests", json::encode(image->repo_digests)},
-                                  {"RepoTags", json::encode(image->repo_tags)},
-                                  {"SharedSize", shared},
-                                  {"Size", image->size}});
-  }
-  json::Array containers;
-  for (const auto& container : api.engine.list()) {
-    // One that was removed meanwhile uses nothing.
-    auto size = co_await measure(api, container);
-    if (size) containers.push_back(print_summary(api, *container, *size));
-  }
-  json::Array volumes = co_await print_used_volumes(api);
-  json::Object answer{{"LayersSize", usage.layers_bytes},
-                      {"Images", std::move(images)},
-                      {"Containers", std::move(containers)},
-                      {"Volumes", std::move(volumes)},
-                      {"BuildCache", json::Array{}}};
-  co_return co_await exchange.respond_json(200, std::move(answer));
-}
-
-Task<Result<void>> login(Api& api, Exchange& exchange) {
-  CO_TRY(json::Value body, co_await exchange.read_json());
-  Fields fields(body, "");
-  image::Credentials credentials;
-  credentials.username = fields.take<std::string>("username");
-  credentials.password = fields.take<std::string>("password");
-  credentials.identity_token = fields.take<std::string>("identitytoken");
-  credentials.registry_token = fields.take<std::string>("registrytoken");
-  std::string server = fields.take<std::string>("serveraddress");
-  CO_TRY_OK(fields.finish_body());
-  CO_TRY(std::string status, co_await api.images().login(std::move(server), std::move(credentials)));
-  json::Object answer{{"Status", status}, {"IdentityToken", ""}};
-  co_return co_await exchange.respond_json(200, std::move(answer));
-}
-
 }  // namespace
 
 void add_system_routes(http::Router& router, Api& api) {
@@ -255,8 +187,6 @@ void add_system_routes(http::Router& router, Api& api) {
   add_route(router, api, "HEAD /_ping", ping_head);
   add_route(router, api, "GET /version", version);
   add_route(router, api, "GET /info", info);
-  add_route(router, api, "GET /system/df", disk_usage);
-  add_route(router, api, "POST /auth", login);
 }
 
 }  // namespace berth::docker

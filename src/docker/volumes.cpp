@@ -78,6 +78,8 @@ Task<Result<void>> create(Api& api, Exchange& exchange) {
   CO_TRY(json::Value body, co_await exchange.read_json());
   CO_TRY(volume::VolumeSpec spec, decode_volume(body));
   bool portal = access_of(exchange) == Access::portal;
+  // They lead to any directory of the host.
+  if (portal && !spec.options.empty()) co_return fail(ErrorCode::denied, "volumes of the portal take no options");
   if (portal) spec.labels[std::string(kPortalVolumeLabel)] = "portal";
   auto existing = api.volumes().find(spec.name);
   if (existing && !sees(access_of(exchange), *existing))

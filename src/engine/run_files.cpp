@@ -62,11 +62,27 @@ Result<void> write_guest_files(const Engine& engine, const ContainerSpec& spec, 
                      spec.userns_base);
 }
 
+// A volume with the local driver's options is a directory of the host's (volume/volumes.h).
+Result<void> use_device(const volume::Volume& volume, Bind& bind) {
+  auto device = volume.options.find("device");
+  if (device == volume.options.end()) return {};
+  if (!sys::exists(device->second))
+    return fail(ErrorCode::invalid,
+                "error while mounting volume '{}': failed to mount local volume: mount {}: no such file or directory",
+                volume.mountpoint, device->second);
+  bind.source = device->second;
+  auto words = volume.options.find("o");
+  for (const std::string& word : split(words == volume.options.end() ? "" : words->second, ','))
+    bind.read_only = bind.read_only || word == "ro";
+  return {};
+}
+
 Result<Bind> bind_of(const Engine& engine, const MountSpec& mount) {
   Bind bind{mount.source, mount.target, mount.read_only, true, mount.propagation};
   if (mount.type == "volume") {
     TRY(volume::Volume volume, engine.parts().volumes.find(mount.source));
     bind.source = volume.mountpoint;
+    TRY_OK(use_device(volume, bind));
     return bind;
   }
   if (!sys::exists(mount.source)) {

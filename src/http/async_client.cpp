@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "http/detail/deadline.h"
+#include "async/deadline.h"
 #include "http/detail/response_reader.h"
 
 namespace berth::http {
@@ -82,9 +82,9 @@ async::Task<Result<AsyncResponse>> AsyncClient::exchange(ClientRequest request, 
   Endpoint endpoint = endpoint_;
   std::chrono::milliseconds timeout = timeout_;
   // connect(2) to a listening unix socket does not wait unless its queue is full; TCP may, and so may a name look-up.
-  CO_TRY(sys::UniqueFd socket, co_await loop.blocking([endpoint] { return detail::connect(endpoint); }));
+  CO_TRY(sys::UniqueFd socket, co_await loop.blocking([endpoint] { return connect(endpoint); }));
   async::Fd fd(loop, std::move(socket));
-  detail::Deadline deadline(loop, fd.get());
+  async::Deadline deadline(loop, fd.get());
   auto reader = std::make_unique<detail::ResponseReader>(request.method == "HEAD");
   bool streamed = source != nullptr;
   if (!streamed) deadline.set(timeout);

@@ -122,7 +122,7 @@ int BlockingResponse::fd() const { return fd_.get(); }
 bool BlockingResponse::buffered() const { return reader_->has_body_bytes(); }
 
 Result<BlockingResponse> BlockingClient::request(const ClientRequest& request) const {
-  TRY(sys::UniqueFd socket, detail::connect(endpoint_));
+  TRY(sys::UniqueFd socket, connect(endpoint_));
   auto reader = std::make_unique<detail::ResponseReader>(request.method == "HEAD");
   auto sent = send_all(socket.get(), detail::print_request(request, endpoint_, false) + request.body);
   if (!sent && !peer_closed(sent.error())) return std::unexpected(std::move(sent).error());
@@ -131,7 +131,7 @@ Result<BlockingResponse> BlockingClient::request(const ClientRequest& request) c
 }
 
 Result<BlockingResponse> BlockingClient::request(const ClientRequest& request, const BodySource& source) const {
-  TRY(sys::UniqueFd socket, detail::connect(endpoint_));
+  TRY(sys::UniqueFd socket, connect(endpoint_));
   auto reader = std::make_unique<detail::ResponseReader>(request.method == "HEAD");
   TRY_OK(send_all(socket.get(), detail::print_request(request, endpoint_, true)));
   // A server that refuses early answers and closes its side: what it said is still there to be read.

@@ -1,5 +1,6 @@
-// HTTP/1.1 clients for Berth's own daemons: over a unix socket, or TCP to a host and port. One connection serves one
-// request; there are no redirects, proxies or TLS (what goes out to the world uses libcurl).
+// HTTP/1.1 clients for Berth's own daemons: over a unix socket, TCP to a host and port, or a program that leads there
+// (ssh, berth-tls). One connection serves one request; there are no redirects or proxies (what goes out to the world
+// uses libcurl).
 //
 // BlockingClient is for the command line: plain descriptors, no loop, fast to start. AsyncClient is for the portal.
 // Both give the answer's head first; the body is read by the caller or the connection taken over.
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/message.h"
 #include "sys/unique_fd.h"
@@ -24,12 +26,18 @@ struct Endpoint {
   std::string unix_path;  // set: a unix socket
   std::string host;       // else TCP
   std::uint16_t port = 0;
+  // Set: a program that leads to the daemon; each connection is one run of it with a socket as its standard input and
+  // output (ssh, berth-tls). Its complaints go to this process's standard error.
+  std::vector<std::string> command;
 
   // "unix:///run/berth/engine.sock", "tcp://127.0.0.1:2375", "http://127.0.0.1:8080"; a bare path is a unix socket.
   static Result<Endpoint> parse(std::string_view text);
   // What goes into the Host field.
   std::string host_field() const;
 };
+
+// A connected stream socket, blocking.
+Result<sys::UniqueFd> connect(const Endpoint& endpoint);
 
 // What to send. The clients add Host, Content-Length or Transfer-Encoding, and Connection.
 struct ClientRequest {

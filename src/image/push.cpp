@@ -194,13 +194,14 @@ async::Task<Result<void>> push_all(Store::State& state, std::vector<PushOrder> o
 async::Task<Result<void>> Store::push(PushRequest request, Progress progress) {
   State& state = *state_;
   Operation operation(state);
+  Reporter reporter(state.loop, std::move(progress));
+  // Said before it is known whether there is anything to push, as Docker does: clients show it.
+  reporter.status(fmt::format("The push refers to repository [{}]", request.reference.name()));
   Result<std::vector<PushOrder>> orders = make_orders(state, request.reference);
   if (!orders) co_return std::unexpected(std::move(orders).error());
   Pins pins(state);
   for (const PushOrder& order : *orders)
     for (const PushedLayer& layer : order.layers) pins.add(layer.diff_id);
-  Reporter reporter(state.loop, std::move(progress));
-  reporter.status(fmt::format("The push refers to repository [{}]", request.reference.name()));
   Registry registry(registry_settings(state.settings), request.reference, request.credentials, Access::push,
                     state.stopping);
   auto make_stage = [paths = state.paths] { return Stage::make(paths); };

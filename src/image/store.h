@@ -27,6 +27,7 @@
 
 #include "async/loop.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "image/auth.h"
 #include "image/progress.h"
@@ -126,6 +127,20 @@ struct DiskUsage {
   std::vector<std::pair<oci::Digest, std::uint64_t>> shared;
 };
 
+// What a registry says of an image without giving it away.
+struct RemoteImage {
+  oci::Digest digest;  // of what the reference names: a manifest or an index
+  std::string media_type;
+  std::string text;                      // its bytes
+  std::vector<oci::Platform> platforms;  // of all its images
+};
+
+struct SearchRequest {
+  std::string term;  // "debian", "registry.example.com/debian"
+  std::size_t limit = 25;
+  Credentials credentials;
+};
+
 // What happened, for the engine's events: "pull", "tag", "untag", "delete", "load", "import", "push", "save".
 using ImageEvent = std::function<void(std::string_view action, const oci::Digest& id, const std::string& name)>;
 // The containers that were made from this image, running or not. Asked on the loop thread before anything is removed.
@@ -171,6 +186,13 @@ class Store {
   async::Task<Result<void>> push(PushRequest request, Progress progress);
   // Asks the registry for nothing but the login: the text Docker answers to POST /auth.
   async::Task<Result<std::string>> login(std::string registry, Credentials credentials);
+
+  async::Task<Result<RemoteImage>> remote(oci::Reference reference, Credentials credentials);
+  // The results of a registry's search (API version 1, which Docker Hub has kept), as they come: a list of
+  // {"name", "description", "star_count", "is_official", "is_automated"}.
+  async::Task<Result<json::Array>> search(SearchRequest request);
+  // What a URL (http or https) gives, into the descriptor, to its end.
+  async::Task<Result<void>> download(std::string url, sys::UniqueFd sink);
 
   // docker-archive or OCI archive, plain, gzip or zstd, read from the descriptor to its end (need not be seekable).
   async::Task<Result<std::vector<ImagePtr>>> load(sys::UniqueFd archive, Progress progress);

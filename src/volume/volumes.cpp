@@ -84,16 +84,42 @@ Result<void> repair(const std::string& volume) {
   return finish_filling(volume);
 }
 
-Result<void> check_options(const VolumeSpec& spec) {
+Result<void> check_driver(const VolumeSpec& spec) {
   if (spec.driver != "local" && !spec.driver.empty())
     return fail(ErrorCode::not_found, "create {}: error looking up volume plugin {}: plugin \"{}\" not found",
                 spec.name, spec.driver, spec.driver);
+  return {};
+}
+
+// The local driver takes the words of mount(8). What is mounted here is mounted by each container for itself, so a file
+// system that several would share cannot be; a directory of the host's can.
+Result<void> check_options(const VolumeSpec& spec) {
+  if (spec.options.empty()) return {};
+  auto option = [&spec](const char* key) {
+    auto found = spec.options.find(key);
+    return found == spec.options.end() ? std::string() : found->second;
+  };
   for (const auto& [key, value] : spec.options) {
-    if (key == "type" || key == "device" || key == "o" || key == "size")
-      return fail(ErrorCode::unsupported, "create {}: option \"{}\" of the local driver is not supported", spec.name,
-                  key);
-    return fail(ErrorCode::invalid, "create {}: invalid option: \"{}\"", spec.name, key);
+    if (key == "size") return fail(ErrorCode::unsupported, "create {}: quotas of volumes are not supported", spec.name);
+    if (key != "type" && key != "o" && key != "device")
+      return fail(ErrorCode::invalid, "create {}: invalid option: \"{}\"", spec.name, key);
   }
+  for (const char* key : {"device", "type"})
+    if (option(key).empty())
+      return fail(ErrorCode::invalid, "create {}: missing required option: \"{}\"", spec.name, key);
+  std::vector<std::string> words = split(option("o"), ',');
+  bool bind = std::ranges::find(words, "bind") != words.end() || std::ranges::find(words, "rbind") != words.end();
+  if ((option("type") != "none" && option("type") != "bind") || !bind)
+    return fail(
+        ErrorCode::unsupported,
+        "create {}: volumes of type \"{}\" are not supported: only directories, by type=none, o=bind, device=PATH",
+        spec.name, option("type"));
+  for (const std::string& word : words)
+    if (word != "bind" && word != "rbind" && word != "ro" && word != "rw")
+      return fail(ErrorCode::unsupported, "create {}: the mount option \"{}\" is not supported", spec.name, word);
+  if (!option("device").starts_with('/'))
+    return fail(ErrorCode::invalid, "create {}: device wants an absolute path, not \"{}\"", spec.name,
+                option("device"));
   return {};
 }
 
@@ -176,6 +202,7 @@ Result<void> Volumes::Impl::load_one(const std::string& name) {
 Result<Volume> Volumes::Impl::create(VolumeSpec spec) {
   bool anonymous = spec.name.empty();
   if (anonymous) spec.name = random_hex(32);
+  TRY_OK(check_driver(spec));
   TRY_OK(check_name(spec.name));
   TRY_OK(check_options(spec));
   if (auto existing = volumes_.find(spec.name); existing != volumes_.end()) return existing->second;
@@ -223,6 +250,7 @@ async::Task<Result<void>> Volumes::Impl::remove(std::string name) {
 async::Task<Result<bool>> Volumes::Impl::copy_up(std::string name, int source) {
   async::Mutex::Lock lock = co_await filling_.lock();
   CO_TRY(Volume volume, find(name));
+  if (!volume.options.empty()) co_return false;  // a directory of the host's is used as it is
   auto work = [path = path_of(name), source] { return fill(path, source); };
   co_return annotate(co_await loop_.blocking(std::move(work)), "fill volume {}", name);
 }

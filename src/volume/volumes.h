@@ -27,7 +27,7 @@ struct VolumeSpec {
   std::string name;              // empty: anonymous, 64 hex digits are made up
   std::string driver = "local";  // the only one
   std::map<std::string, std::string> labels;
-  std::map<std::string, std::string> options;  // none is supported yet: any is `invalid`, by name
+  std::map<std::string, std::string> options;  // type=none, o=bind, device=PATH: a directory of the host's
 };
 
 struct Volume {

@@ -15,6 +15,7 @@
 #include "docker/options.h"
 #include "engine/cgroup.h"
 #include "http/server.h"
+#include "http/tls_listener.h"
 #include "sys/file.h"
 #include "sys/unix_socket.h"
 
@@ -86,6 +87,26 @@ Result<sys::UniqueFd> listen_at(const std::string& path, const std::string& grou
   return socket;
 }
 
+using TlsListeners = std::vector<std::unique_ptr<http::TlsListener>>;
+
+async::Task<Result<void>> listen_tls(Daemon& daemon, http::Server& server, TlsListeners& listeners) {
+  const Options& options = daemon.options;
+  for (const std::string& host : options.hosts) {
+    CO_TRY(http::Endpoint endpoint, http::Endpoint::parse(host));
+    http::TlsOptions tls{.program = options.engine.libexec_dir + "/berth-tls",
+                         .address = endpoint.host,
+                         .port = endpoint.port,
+                         .authority = options.tls_authority,
+                         .certificate = options.tls_certificate,
+                         .key = options.tls_key,
+                         .listener = {static_cast<int>(docker::Access::full), host}};
+    listeners.push_back(std::make_unique<http::TlsListener>(daemon.loop, server, std::move(tls)));
+    auto started = co_await listeners.back()->start();
+    if (!started) co_return std::unexpected(std::move(started).error().with("serve " + host));
+  }
+  co_return Result<void>();
+}
+
 async::Task<Result<void>> run(Daemon& daemon) {
   engine::Parts parts{daemon.loop, *daemon.images, *daemon.networks, *daemon.volumes};
   auto opened = co_await engine::Engine::open(daemon.options.engine, parts);
@@ -97,13 +118,17 @@ async::Task<Result<void>> run(Daemon& daemon) {
   CO_TRY(auto portal, listen_at(daemon.options.portal_socket, daemon.options.portal_group));
   server.listen(std::move(full), {static_cast<int>(docker::Access::full), "engine"});
   server.listen(std::move(portal), {static_cast<int>(docker::Access::portal), "portal"});
-  log::info("engine serves", {{"socket", daemon.options.socket},
-                              {"runtime", daemon.engine->runtimes().default_name()},
-                              {"version", BERTH_VERSION}});
-  co_await daemon.stopping.wait();
+  TlsListeners tls;
+  Result<void> listening = co_await listen_tls(daemon, server, tls);
+  if (listening)
+    log::info("engine serves", {{"socket", daemon.options.socket},
+                                {"runtime", daemon.engine->runtimes().default_name()},
+                                {"version", BERTH_VERSION}});
+  if (listening) co_await daemon.stopping.wait();
   log::info("engine stops");
+  for (const auto& listener : tls) co_await listener->stop();
   co_await server.stop();
-  co_return Result<void>();
+  co_return listening;
 }
 
 async::Task<> close_images(Daemon& daemon) {

@@ -7,10 +7,10 @@
 #include <optional>
 #include <string>
 
+#include "async/deadline.h"
 #include "async/event.h"
 #include "async/fd.h"
 #include "async/task_group.h"
-#include "http/detail/deadline.h"
 #include "http/detail/parser.h"
 #include "http/exchange.h"
 #include "http/server.h"
@@ -54,7 +54,7 @@ class Connection {
   Server& server_;
   async::Fd fd_;
   Peer peer_;
-  detail::Deadline deadline_;
+  async::Deadline deadline_;
   std::optional<detail::Parser> parser_;
   std::string input_;          // received, not yet parsed
   std::string body_;           // of the current request, parsed and not yet read

@@ -1,13 +1,8 @@
 #include "http/detail/response_reader.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 
-#include "sys/unix_socket.h"
 
 namespace berth::http::detail {
 
@@ -72,29 +67,5 @@ std::string print_request(const ClientRequest& request, const Endpoint& endpoint
 }
 
 std::string print_chunk(std::string_view bytes) { return fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes); }
-
-Result<sys::UniqueFd> connect(const Endpoint& endpoint) {
-  if (!endpoint.unix_path.empty()) return sys::connect_unix(endpoint.unix_path, SOCK_STREAM);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  std::string intent = "connect to " + endpoint.host_field();
-  if (int error = ::getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found);
-      error != 0)
-    return fail(ErrorCode::io, "{}: {}", intent, ::gai_strerror(error));
-  int last_errno = 0;
-  sys::UniqueFd socket;
-  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
-    socket.reset(::socket(each->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (socket && ::connect(socket.get(), each->ai_addr, each->ai_addrlen) == 0) break;
-    last_errno = errno;
-    socket.reset();
-  }
-  ::freeaddrinfo(found);
-  if (!socket) return fail_errno(last_errno, intent);
-  int on = 1;
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return socket;
-}
 
 }  // namespace berth::http::detail

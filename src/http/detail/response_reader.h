@@ -42,7 +42,5 @@ class ResponseReader {
 std::string print_request(const ClientRequest& request, const Endpoint& endpoint, bool streamed);
 // One chunk; an empty one ends the body.
 std::string print_chunk(std::string_view bytes);
-// A connected stream socket, blocking.
-Result<sys::UniqueFd> connect(const Endpoint& endpoint);
 
 }  // namespace berth::http::detail

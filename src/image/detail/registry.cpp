@@ -310,6 +310,26 @@ Result<FetchedManifest> Registry::manifest(const oci::Reference& reference) {
   }
 }
 
+Result<std::string> Registry::search(const std::string& term, std::size_t limit) {
+  for (;;) {
+    HttpRequest request;
+    // Docker Hub's search is on its old machine.
+    std::string base = endpoint_.url == kHubUrl ? "https://index.docker.io" : endpoint_.url;
+    request.url = fmt::format("{}/v1/search?q={}&n={}", base, escape_query(term), limit);
+    request.verify_tls = endpoint_.verify_tls;
+    if (!credentials_.username.empty())
+      request.headers = {"Authorization: Basic " + base64_encode(credentials_.username + ":" + credentials_.password)};
+    HttpClient client(settings_.user_agent, stop_);
+    auto response = client.send(request);
+    if (response && response->status == 200) return std::move(response->body);
+    if (left_.empty()) {
+      if (!response) return std::unexpected(std::move(response).error());
+      return fail(ErrorCode::io, "Unexpected status code {}", response->status);
+    }
+    TRY_OK(connect());
+  }
+}
+
 Result<void> Registry::blob(const oci::Digest& digest, std::uint64_t from, const BlobSink& sink) {
   HttpRequest request;
   request.url = path_url("blobs/" + digest.text());

@@ -57,6 +57,8 @@ class Registry {
   Result<bool> mount_blob(const oci::Digest& digest, const std::string& from_path);
   Result<void> push_blob(const oci::Digest& digest, int file, std::uint64_t size);
   Result<oci::Digest> push_manifest(const std::string& version, const std::string& text, std::string_view media_type);
+  // The answer of API version 1 to a search, from the first mirror or registry that gives one.
+  Result<std::string> search(const std::string& term, std::size_t limit);
   // The login alone; fails as `denied`.
   Result<void> check_login();
 

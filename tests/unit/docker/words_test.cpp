@@ -49,6 +49,15 @@ TEST(Filters, PatternsAreRegularExpressions) {
 
 TEST(Filters, AHostilePatternEndsSoon) { EXPECT_FALSE(matches_pattern("^(a+)+$", std::string(60, 'a') + "b")); }
 
+TEST(Moments, AreWhatClientsSendForThem) {
+  EXPECT_EQ(parse_moment("1700000000.5")->nanoseconds, 1'700'000'000'500'000'000);
+  EXPECT_EQ(parse_moment("1970-01-02")->nanoseconds, 86'400'000'000'000);
+  EXPECT_EQ(parse_moment("1970-01-01T00:00:01")->nanoseconds, 1'000'000'000);
+  EXPECT_EQ(parse_moment("1970-01-01T00:00:01+00:00")->nanoseconds, 1'000'000'000);
+  EXPECT_LT(parse_moment("10m")->nanoseconds, now().nanoseconds - 599'000'000'000);
+  for (const char* bad : {"", "never", "-5", "99999999999999999999"}) EXPECT_FALSE(parse_moment(bad)) << bad;
+}
+
 TEST(Versions, CompareAsNumbers) {
   EXPECT_EQ(compare_versions("1.9", "1.24"), -1);
   EXPECT_EQ(compare_versions("1.47", "1.47"), 0);
@@ -114,6 +123,20 @@ TEST(Options, FlagsAndTheirErrors) {
   EXPECT_EQ(parse_options({"word"}, "/lib").error().text(), "unexpected argument: word");
   EXPECT_FALSE(parse_options({"--userns-first", "7"}, "/lib"));
   EXPECT_FALSE(parse_options({"--address-pool", "10.0.0.0"}, "/lib"));
+}
+
+TEST(Options, TcpWantsTls) {
+  std::vector<std::string> tls{"--tlscacert", "/ca", "--tlscert", "/cert", "--tlskey", "/key"};
+  auto refused = parse_options({"--host", "tcp://0.0.0.0:2375"}, "/lib");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text().find("berth tls init"), std::string::npos);
+  std::vector<std::string> words{"--host", "tcp://0.0.0.0:2376"};
+  words.insert(words.end(), tls.begin(), tls.end());
+  auto taken = parse_options(words, "/lib");
+  ASSERT_TRUE(taken) << taken.error().text();
+  EXPECT_EQ(taken->hosts, std::vector<std::string>{"tcp://0.0.0.0:2376"});
+  words[1] = "unix:///x";
+  EXPECT_FALSE(parse_options(words, "/lib"));
 }
 
 }  // namespace

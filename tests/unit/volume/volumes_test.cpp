@@ -129,13 +129,26 @@ TEST_F(VolumesTest, AnonymousOnesGetAName) {
   EXPECT_TRUE(volumes->find(volume.name)->anonymous);
 }
 
+TEST_F(VolumesTest, ADirectoryOfTheHostIsAVolume) {
+  VolumeSpec spec{.name = "vv", .options = {{"type", "none"}, {"o", "bind,ro"}, {"device", "/srv"}}};
+  auto made = volumes->create(spec);
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_EQ(made->options, spec.options);
+}
+
 TEST_F(VolumesTest, WhatCannotBeDoneIsSaid) {
   auto error = [&](VolumeSpec spec) { return volumes->create(std::move(spec)).error().text(); };
   EXPECT_EQ(error({.name = "vv", .driver = "foo"}),
             "create vv: error looking up volume plugin foo: plugin \"foo\" not found");
   EXPECT_EQ(error({.name = "vv", .options = {{"foo", "bar"}}}), "create vv: invalid option: \"foo\"");
-  EXPECT_EQ(error({.name = "vv", .options = {{"type", "nfs"}}}),
-            "create vv: option \"type\" of the local driver is not supported");
+  using Options = std::map<std::string, std::string>;
+  auto refused = [&](Options options) { return error({.name = "vv", .options = std::move(options)}); };
+  EXPECT_EQ(refused({{"type", "nfs"}}), "create vv: missing required option: \"device\"");
+  EXPECT_NE(refused({{"type", "nfs"}, {"o", "addr=10.0.0.1"}, {"device", ":/x"}}).find("type \"nfs\""),
+            std::string::npos);
+  EXPECT_NE(refused({{"type", "none"}, {"device", "/x"}}).find("o=bind"), std::string::npos);
+  EXPECT_NE(refused({{"type", "none"}, {"o", "bind"}, {"device", "x"}}).find("absolute"), std::string::npos);
+  EXPECT_NE(refused({{"type", "none"}, {"o", "bind,suid"}, {"device", "/x"}}).find("\"suid\""), std::string::npos);
   EXPECT_EQ(volumes->find("vv").error().text(), "get vv: no such volume");
   EXPECT_EQ(http_status(remove_error("vv").code()), 404);
   EXPECT_TRUE(left_in_state().empty());

@@ -10,12 +10,12 @@
 
 #include "async/loop.h"
 
-namespace berth::http::detail {
+namespace berth::async {
 
 class Deadline {
  public:
   // The socket stays the caller's; call clear() before it is closed or given away.
-  Deadline(async::Loop& loop, int socket);
+  Deadline(Loop& loop, int socket);
   ~Deadline() { clear(); }
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -36,4 +36,4 @@ class Deadline {
   std::shared_ptr<State> state_;
 };
 
-}  // namespace berth::http::detail
+}  // namespace berth::async

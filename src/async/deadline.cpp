@@ -1,10 +1,10 @@
-#include "http/detail/deadline.h"
+#include "async/deadline.h"
 
 #include <sys/socket.h>
 
-namespace berth::http::detail {
+namespace berth::async {
 
-Deadline::Deadline(async::Loop& loop, int socket)
+Deadline::Deadline(Loop& loop, int socket)
     : state_(new State{boost::asio::steady_timer(loop.context()), socket}) {}
 
 void Deadline::set(std::chrono::nanoseconds from_now) {
@@ -24,4 +24,4 @@ void Deadline::clear() {
   state_->timer.cancel();
 }
 
-}  // namespace berth::http::detail
+}  // namespace berth::async
