@@ -18,11 +18,6 @@ Task<Result<void>> no_plugins(Api&, Exchange& exchange) {
   co_return co_await exchange.respond_json(200, json::Array{});
 }
 
-Task<Result<void>> no_build_cache(Api&, Exchange& exchange) {
-  json::Object answer{{"CachesDeleted", nullptr}, {"SpaceReclaimed", 0}};
-  co_return co_await exchange.respond_json(200, std::move(answer));
-}
-
 Task<Result<void>> not_supported(Api&, Exchange& exchange) {
   co_return fail(ErrorCode::unsupported, "{} is not supported by this engine", exchange.request.route);
 }
@@ -62,11 +57,9 @@ void add_absent_routes(http::Router& router, Api& api) {
                             "POST /configs/{id}/update"})
     add_route(router, api, route, no_swarm);
   add_route(router, api, "GET /plugins", no_plugins);
-  add_route(router, api, "POST /build/prune", no_build_cache);
   for (const char* route :
-       {"POST /build", "POST /build/cancel", "POST /session", "POST /grpc", "POST /commit", "GET /images/search",
-        "GET /distribution/{name...}/json", "POST /containers/{id}/update", "GET /containers/{id}/changes",
-        "GET /containers/{id}/export", "GET /containers/{id}/attach/ws", "POST /networks/{id}/connect",
+       {"POST /build/cancel", "POST /session", "POST /grpc", "GET /images/search", "GET /distribution/{name...}/json",
+        "POST /containers/{id}/update", "GET /containers/{id}/attach/ws", "POST /networks/{id}/connect",
         "POST /networks/{id}/disconnect", "PUT /volumes/{name}", "GET /containers/{id}/checkpoints",
         "POST /containers/{id}/checkpoints"})
     add_route(router, api, route, not_supported, {.body_limit = http::kUnlimitedBody});

@@ -1,5 +1,6 @@
 // Images in and out: pull, import, push, load, save. Progress is streamed while the store works.
 #include "base/text.h"
+#include "build/metadata.h"
 #include "docker/api.h"
 #include "docker/byte_pipe.h"
 #include "docker/platform.h"
@@ -51,13 +52,12 @@ Task<> receive_body(Exchange& exchange, sys::UniqueFd write_end, Result<void>& r
   result = co_await body_to_pipe(exchange, std::move(write_end));
 }
 
-// `--change "CMD [...]"` and its like would need the builder's parser.
 Task<Result<void>> import(Api& api, Exchange& exchange) {
   const http::Query& query = exchange.request.query;
   if (query.get("fromSrc") != "-")
     co_return fail(ErrorCode::invalid, "import from a URL is not supported by this engine: send the archive itself");
-  if (query.has("changes")) co_return fail(ErrorCode::invalid, "changes are not supported by this engine");
   image::ImportRequest request;
+  CO_TRY(request.config.config, build::apply_changes({}, query.all("changes")));
   if (std::string repo = query.get("repo"); !repo.empty()) {
     CO_TRY(auto reference, reference_of(repo, query.get("tag")));
     request.reference = reference.with_default_tag();

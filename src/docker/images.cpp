@@ -21,7 +21,7 @@ json::Value print_image_summary(const image::Image& image, bool with_virtual_siz
       {"Created", image.config.created.nanoseconds / 1'000'000'000},
       {"Id", image.id.text()},
       {"Labels", image.config.config.labels.empty() ? json::Value(nullptr) : json::encode(image.config.config.labels)},
-      {"ParentId", ""},
+      {"ParentId", image.parent.text()},
       {"RepoDigests", json::encode(image.repo_digests)},
       {"RepoTags", json::encode(image.repo_tags)},
       {"SharedSize", -1},
@@ -73,8 +73,15 @@ Task<Result<void>> list(Api& api, Exchange& exchange) {
   std::vector<ImagePtr> images = api.images().list();
   if (filters.has("dangling")) {
     CO_TRY(bool dangling, filters.truth("dangling", true));
-    std::erase_if(images, [dangling](const ImagePtr& each) { return dangling != each->repo_tags.empty(); });
+    std::erase_if(images, [dangling](const ImagePtr& each) {
+      return dangling != (each->repo_tags.empty() && !each->has_children);
+    });
   }
+  // A build's steps: nameless, and images were made from them.
+  if (!exchange.request.query.truth("all"))
+    std::erase_if(images, [](const ImagePtr& each) {
+      return each->repo_tags.empty() && each->repo_digests.empty() && each->has_children;
+    });
   std::erase_if(images, [&](const ImagePtr& each) {
     return !filters.labels(each->config.config.labels) || !matches_reference(filters, *each);
   });
@@ -92,7 +99,7 @@ json::Value print_image(const image::Image& image) {
   json::Object shown{{"Id", image.id.text()},
                      {"RepoTags", json::encode(image.repo_tags)},
                      {"RepoDigests", json::encode(image.repo_digests)},
-                     {"Parent", ""},
+                     {"Parent", image.parent.text()},
                      {"Comment", comment},
                      {"Created", format_rfc3339(image.config.created)},
                      {"DockerVersion", ""},

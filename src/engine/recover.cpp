@@ -125,6 +125,14 @@ async::Task<Result<void>> Engine::recover() {
     if (!recovered)
       log::error("container not recovered", {{"container", container->id()}, {"error", recovered.error().text()}});
   }
+  for (auto& container : list()) {
+    if (!container->spec().transient) continue;
+    // Its build died with the engine that ran it.
+    auto removed = co_await remove(container, {.force = true, .remove_volumes = true});
+    if (!removed)
+      log::error("container of a build not removed",
+                 {{"container", container->id()}, {"error", removed.error().text()}});
+  }
   co_await sweep();
   if (auto names = sys::list_directory(config_.state_dir))
     for (const std::string& name : *names)

@@ -68,7 +68,7 @@ Result<UnpackReport> extract(const UnpackLimits& limits) {
   fs::UntarOptions options;
   options.limits.headers = limits.entries * 2;
   options.max_bytes = limits.bytes;
-  options.whiteouts = fs::Whiteouts::overlay;
+  options.whiteouts = limits.plain ? fs::Whiteouts::plain : fs::Whiteouts::overlay;
   options.raw = &outline;
   TRY(fs::UntarReport done, fs::untar(hashed, root, options));
   TRY_OK(outline.finish());
