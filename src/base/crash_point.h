@@ -27,6 +27,13 @@ inline constexpr std::array kCrashPoints = {
     std::string_view("remove.state-written"),
     std::string_view("remove.layer-removed"),
     std::string_view("remove.done"),
+    std::string_view("build.context-received"),
+    std::string_view("build.container-made"),
+    std::string_view("build.command-run"),
+    std::string_view("build.step-done"),
+    std::string_view("build.tagged"),
+    std::string_view("derive.layer-staged"),
+    std::string_view("derive.done"),
 };
 
 // Dies if the environment asks for this point.

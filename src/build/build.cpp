@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/crash_point.h"
 #include "base/text.h"
 #include "build/detail/remote.h"
 #include "fs/pattern.h"
@@ -85,6 +86,7 @@ Task<Result<ImagePtr>> Build::run(sys::UniqueFd context) {
 Task<Result<ImagePtr>> Build::build(sys::UniqueFd context) {
   CO_TRY_OK(sys::make_directory(directory_, 0711));
   CO_TRY_OK(co_await receive(std::move(context)));
+  crash_point("build.context-received");
   CO_TRY_OK(check_cancelled());
   CO_TRY(plan_, read_plan());
   CO_TRY(std::size_t count, stages_until(plan_, request_.target));
@@ -241,10 +243,10 @@ Task<> cancel_with(async::Event& cancel, async::TaskGroup& pulling) {
 
 Task<Result<ImagePtr>> Build::pull(oci::Reference reference, std::optional<oci::Platform> platform) {
   image::PullRequest request{.reference = reference, .platform = platform};
-  for (const std::string& registry : {reference.domain, "https://index.docker.io/v1/" + std::string()})
-    if (auto known = request_.credentials.find(registry);
-        known != request_.credentials.end() && (registry == reference.domain || reference.domain == "docker.io"))
-      request.credentials = known->second;
+  // Clients name Docker Hub by its old address.
+  std::string registry = reference.domain == "docker.io" ? "https://index.docker.io/v1/" : reference.domain;
+  if (auto known = request_.credentials.find(registry); known != request_.credentials.end())
+    request.credentials = known->second;
   image::Progress progress = [job = job_, quiet = request_.quiet](const image::ProgressEvent& event) {
     if (job->output_ && !quiet) job->output_(event);
   };
@@ -313,6 +315,7 @@ Task<Result<void>> Build::tag_all(ImagePtr image) {
   for (const oci::Reference& reference : request_.tags) {
     oci::Reference full = reference.with_default_tag();
     CO_TRY_OK(co_await images().tag(image->id.text(), full));
+    crash_point("build.tagged");
     say(fmt::format("Successfully tagged {}\n", full.familiar()));
   }
   co_return Result<void>();

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "async/fd.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "build/detail/build.h"
@@ -129,10 +130,12 @@ Task<Result<void>> Build::run_prepared(RunStep step, StageState& state, StepMoun
   if (cached) co_return Result<void>();
   if (!state.image) CO_TRY_OK(co_await make_empty_image(state));
   CO_TRY(ContainerPtr container, co_await make_container(step, state, mounts));
+  crash_point("build.container-made");
   say(fmt::format(" ---> Running in {}\n", container->id().substr(0, 12)));
   std::string command = join(step.words, " ");
   auto done = co_await execute(container, std::move(command));
   if (done) {
+    crash_point("build.command-run");
     engine::UpperLayer upper{container->upper_dir(), container->layers(), mounts.targets()};
     result.layer = [upper](fs::Sink& sink) { return engine::pack_changes(upper, sink); };
     if (request_.remove) say(fmt::format("Removing intermediate container {}\n", container->id().substr(0, 12)));

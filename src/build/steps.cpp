@@ -1,4 +1,5 @@
 // What a step leaves behind: an image, made now or found in the cache.
+#include "base/crash_point.h"
 #include "base/text.h"
 #include "build/detail/build.h"
 #include "engine/root_view.h"
@@ -115,6 +116,7 @@ Task<Result<void>> Build::finish_made(StageState& state, StepResult result) {
   request.config.history.push_back({request.config.created, result.history, request.config.author, "", false});
   request.step = step_key(state, result);
   CO_TRY(state.image, co_await images().derive(std::move(request), std::move(result.layer)));
+  crash_point("build.step-done");
   say_image(state.image);
   co_return Result<void>();
 }

@@ -1,7 +1,6 @@
 // Store::derive: an image on top of another, as commit and each step of a build make it; and Store::extract, which
 // gives a build its context.
-#include <algorithm>
-
+#include "base/crash_point.h"
 #include "image/detail/import.h"
 #include "image/detail/reporter.h"
 #include "image/detail/state.h"
@@ -64,6 +63,7 @@ async::Task<Result<ImagePtr>> Store::derive(DeriveRequest request, WriteLayer wr
       parts.staged = {*staged};
     }
   }
+  crash_point("derive.layer-staged");
   Result<ImagePtr> image = ImagePtr();
   if (written) {
     if (request.base) parts.parent = request.base->id.hex();
@@ -72,6 +72,7 @@ async::Task<Result<ImagePtr>> Store::derive(DeriveRequest request, WriteLayer wr
       parts.tags.push_back(reference.with_default_tag().canonical());
     parts.config_text = oci::print_image_config(complete(request, layer));
     image = co_await state.add(std::move(parts));
+    crash_point("derive.done");
   } else {
     image = std::unexpected(std::move(written).error());
   }
