@@ -54,6 +54,13 @@ inline constexpr std::array kCrashPoints = {
     std::string_view("connect.done"),
     std::string_view("disconnect.spec-written"),
     std::string_view("detach.cut-off"),
+    std::string_view("build.context-received"),
+    std::string_view("build.container-made"),
+    std::string_view("build.command-run"),
+    std::string_view("build.step-done"),
+    std::string_view("build.tagged"),
+    std::string_view("derive.layer-staged"),
+    std::string_view("derive.done"),
 };
 
 // Dies if the environment asks for this point.

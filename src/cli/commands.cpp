@@ -8,9 +8,12 @@ namespace {
 
 constexpr CommandEntry kContainerCommands[] = {
     {"attach", &kAttach},
+    {"commit", &kCommit},
     {"cp", &kCopy},
     {"create", &kCreate},
+    {"diff", &kDiff},
     {"exec", &kExec},
+    {"export", &kExport},
     {"inspect", &kInspectContainer},
     {"kill", &kKill},
     {"logs", &kLogs},
@@ -35,6 +38,7 @@ constexpr CommandEntry kContainerCommands[] = {
 
 constexpr CommandEntry kImageCommands[] = {
     {"bootstrap", &kBootstrap},
+    {"build", &kBuild},
     {"history", &kHistory},
     {"import", &kImport},
     {"inspect", &kInspectImage},
@@ -119,6 +123,7 @@ constexpr CommandEntry kTopCommands[] = {
     {"run", &kRun, Group::common},
     {"exec", &kExec, Group::common},
     {"ps", &kPs, Group::common},
+    {"build", &kBuild, Group::common},
     {"pull", &kPull, Group::common},
     {"push", &kPush, Group::common},
     {"images", &kImages, Group::common},
@@ -148,8 +153,11 @@ constexpr CommandEntry kTopCommands[] = {
     {"workspace", &kWorkspaceFamily, Group::management},
 
     {"attach", &kAttach, Group::containers},
+    {"commit", &kCommit, Group::containers},
     {"cp", &kCopy, Group::containers},
     {"create", &kCreate, Group::containers},
+    {"diff", &kDiff, Group::containers},
+    {"export", &kExport, Group::containers},
     {"inspect", &kInspect, Group::containers},
     {"kill", &kKill, Group::containers},
     {"logs", &kLogs, Group::containers},

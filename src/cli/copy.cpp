@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <thread>
 
 #include "base/text.h"
 #include "cli/copy.h"
@@ -16,6 +15,7 @@
 #include "cli/output.h"
 #include "cli/pipe.h"
 #include "cli/terminal.h"
+#include "cli/through_pipe.h"
 #include "cli/verbs.h"
 #include "fs/pack.h"
 #include "fs/stream.h"

@@ -100,6 +100,20 @@ std::string registry_auth(const std::string& domain) {
   return text;
 }
 
+std::string all_registry_auths() {
+  auto config = read_config();
+  const json::Value* auths = config ? config->if_contains("auths") : nullptr;
+  if (auths == nullptr || !auths->is_object() || auths->get_object().empty()) return "";
+  json::Object logins;
+  for (const auto& [registry, entry] : auths->get_object()) {
+    auto pair = base64_decode(json::string_or(entry, "auth"));
+    if (!pair) continue;
+    auto [user, password] = split_once(*pair, ':');
+    logins[registry] = json::Object{{"username", user}, {"password", password.value_or("")}};
+  }
+  return base64_encode(json::print(logins));
+}
+
 constexpr Command kLogin = command<declare, login>({
     .usage = "[OPTIONS] [SERVER]",
     .summary = "Log in to a registry",

@@ -22,5 +22,7 @@ Result<std::string> pull_image(const EngineClient& engine, const PullRequest& re
 // The X-Registry-Auth field for the registry, from the configuration file that `login` writes
 // ($DOCKER_CONFIG/config.json or ~/.docker/config.json); empty when there is nothing for it.
 std::string registry_auth(const std::string& domain);
+// Of every registry, for X-Registry-Config; empty when there are none.
+std::string all_registry_auths();
 
 }  // namespace berth::cli

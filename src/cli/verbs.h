@@ -14,6 +14,8 @@ extern const Command kPs, kLogs, kInspect, kInspectContainer, kInspectImage, kTo
 // images.cpp, pull.cpp, archives.cpp, bootstrap.cpp, login.cpp
 extern const Command kImages, kHistory, kRemoveImage, kTag, kPull, kPush, kLoad, kSave, kImport, kBootstrap, kLogin,
     kLogout;
+// build.cpp, commit.cpp
+extern const Command kBuild, kCommit, kDiff, kExport;
 // network.cpp, volume.cpp, prune.cpp
 extern const Command kNetworkList, kNetworkCreate, kNetworkRemove, kNetworkInspect, kNetworkConnect, kNetworkDisconnect;
 extern const Command kVolumeList, kVolumeCreate, kVolumeRemove, kVolumeInspect;

@@ -28,11 +28,6 @@ Task<Result<void>> no_session(Api&, Exchange& exchange) {
                  exchange.request.path);
 }
 
-Task<Result<void>> no_build_cache(Api&, Exchange& exchange) {
-  json::Object answer{{"CachesDeleted", nullptr}, {"SpaceReclaimed", 0}};
-  co_return co_await exchange.respond_json(200, std::move(answer));
-}
-
 Task<Result<void>> not_supported(Api&, Exchange& exchange) {
   co_return fail(ErrorCode::unsupported, "{} is not supported by this engine", exchange.request.route);
 }
@@ -75,12 +70,8 @@ void add_absent_routes(http::Router& router, Api& api) {
   add_route(router, api, "PUT /volumes/{name}", no_swarm);
   add_route(router, api, "GET /plugins", no_plugins);
   for (const char* route : {"POST /session", "POST /grpc"}) add_route(router, api, route, no_session);
-  add_route(router, api, "POST /build/prune", no_build_cache);
-  for (const char* route :
-       {"POST /build", "POST /build/cancel", "POST /commit", "POST /containers/{id}/update",
-        "GET /containers/{id}/changes", "GET /containers/{id}/export", "GET /containers/{id}/attach/ws",
-        "GET /containers/{id}/checkpoints",
-        "POST /containers/{id}/checkpoints"})
+  for (const char* route : {"POST /build/cancel", "POST /containers/{id}/update", "GET /containers/{id}/attach/ws",
+                            "GET /containers/{id}/checkpoints", "POST /containers/{id}/checkpoints"})
     add_route(router, api, route, not_supported, {.body_limit = http::kUnlimitedBody});
 }
 

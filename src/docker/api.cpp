@@ -67,6 +67,8 @@ http::Router make_router(Api& api) {
   add_container_stream_routes(router, api);
   add_stats_routes(router, api);
   add_archive_routes(router, api);
+  add_build_routes(router, api);
+  add_commit_routes(router, api);
   add_exec_routes(router, api);
   add_disk_usage_routes(router, api);
   add_registry_routes(router, api);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "build/builder.h"
 #include "engine/engine.h"
 #include "http/router.h"
 
@@ -24,6 +25,7 @@ enum class Access {
 
 struct Api {
   engine::Engine& engine;
+  build::Builder& builder;
   std::string version;  // Berth's own
 
   async::Loop& loop() const { return engine.parts().loop; }
@@ -59,6 +61,8 @@ void add_container_list_routes(http::Router& router, Api& api);
 void add_container_stream_routes(http::Router& router, Api& api);
 void add_stats_routes(http::Router& router, Api& api);
 void add_archive_routes(http::Router& router, Api& api);
+void add_build_routes(http::Router& router, Api& api);
+void add_commit_routes(http::Router& router, Api& api);
 void add_exec_routes(http::Router& router, Api& api);
 void add_disk_usage_routes(http::Router& router, Api& api);
 void add_registry_routes(http::Router& router, Api& api);

@@ -1,5 +1,6 @@
 // Images in and out: pull, import, push, load, save. Progress is streamed while the store works.
 #include "base/text.h"
+#include "build/metadata.h"
 #include "docker/api.h"
 #include "docker/byte_pipe.h"
 #include "docker/platform.h"
@@ -63,6 +64,7 @@ std::string url_of(const std::string& source) {
 Result<image::ImportRequest> decode_import(const Exchange& exchange, const std::string& source) {
   const http::Query& query = exchange.request.query;
   image::ImportRequest request;
+  TRY(request.config.config, build::apply_changes({}, query.all("changes")));
   if (std::string repo = query.get("repo"); !repo.empty()) {
     TRY(auto reference, reference_of(repo, query.get("tag")));
     request.reference = reference.with_default_tag();
@@ -77,12 +79,11 @@ Result<image::ImportRequest> decode_import(const Exchange& exchange, const std::
   return request;
 }
 
-// `--change "CMD [...]"` and its like would need the builder's parser. fromSrc is "-" for the body, or a URL.
+// fromSrc is "-" for the body, or a URL.
 Task<Result<void>> import(Api& api, Exchange& exchange) {
   const http::Query& query = exchange.request.query;
   std::string source = query.get("fromSrc");
   if (source.empty()) co_return fail(ErrorCode::invalid, "fromImage or fromSrc is needed");
-  if (query.has("changes")) co_return fail(ErrorCode::invalid, "changes are not supported by this engine");
   CO_TRY(image::ImportRequest request, decode_import(exchange, source));
   CO_TRY(BytePipe pipe, BytePipe::make());
   Result<void> received;

@@ -32,7 +32,7 @@ json::Value print_image_summary(const image::Image& image, const SummaryOptions&
       {"Created", image.config.created.nanoseconds / 1'000'000'000},
       {"Id", image.id.text()},
       {"Labels", image.config.config.labels.empty() ? json::Value(nullptr) : json::encode(image.config.config.labels)},
-      {"ParentId", ""},
+      {"ParentId", image.parent.text()},
       {"RepoDigests", json::encode(image.repo_digests)},
       {"RepoTags", json::encode(image.repo_tags)},
       {"SharedSize", shared},
@@ -93,8 +93,15 @@ Task<Result<void>> list(Api& api, Exchange& exchange) {
   std::vector<ImagePtr> images = api.images().list();
   if (filters.has("dangling")) {
     CO_TRY(bool dangling, filters.truth("dangling", true));
-    std::erase_if(images, [dangling](const ImagePtr& each) { return dangling != each->repo_tags.empty(); });
+    std::erase_if(images, [dangling](const ImagePtr& each) {
+      return dangling != (each->repo_tags.empty() && !each->has_children);
+    });
   }
+  // A build's steps: nameless, and images were made from them.
+  if (!exchange.request.query.truth("all"))
+    std::erase_if(images, [](const ImagePtr& each) {
+      return each->repo_tags.empty() && each->repo_digests.empty() && each->has_children;
+    });
   std::erase_if(images, [&](const ImagePtr& each) { return !filters.labels(each->config.config.labels); });
   CO_TRY_OK(keep_between(api, filters, images));
   CO_TRY(auto until, filters.until());
@@ -119,7 +126,7 @@ json::Value print_image(const image::Image& image, const Exchange& exchange) {
   json::Object shown{{"Id", image.id.text()},
                      {"RepoTags", json::encode(image.repo_tags)},
                      {"RepoDigests", json::encode(image.repo_digests)},
-                     {"Parent", ""},
+                     {"Parent", image.parent.text()},
                      {"Comment", comment},
                      {"Created", format_rfc3339(image.config.created)},
                      {"DockerVersion", ""},

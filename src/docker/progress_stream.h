@@ -25,11 +25,13 @@ class ProgressStream {
 
   // Whatever follows, the answer is a success whose last message may be an error.
   void begin() { queue_.open(); }
-  // What the handler answers with.
-  async::Task<Result<void>> finish(Result<void> result) {
+  // What the handler answers with. exit_code: of the build step that failed; 0: none did.
+  async::Task<Result<void>> finish(Result<void> result, int exit_code = 0) {
     if (!result && !queue_.begun()) co_return result;
     if (!result) {
-      json::Object detail{{"message", result.error().text()}};
+      json::Object detail;
+      if (exit_code != 0) detail["code"] = exit_code;
+      detail["message"] = result.error().text();
       json::Object message{{"errorDetail", std::move(detail)}, {"error", result.error().text()}};
       queue_.push(json::print(message) + "\r\n");
     }

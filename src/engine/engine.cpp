@@ -270,6 +270,13 @@ async::Task<> Engine::erase(std::shared_ptr<Container> container, bool remove_vo
   co_await parts_.images.collect_garbage();
 }
 
+async::Task<Result<void>> Engine::keep(std::shared_ptr<Container> container) {
+  auto turn = co_await container->queue_.lock();
+  if (container->removed()) co_return fail(ErrorCode::not_found, "No such container: {}", container->id());
+  container->spec_.transient = false;
+  co_return container->save_spec();
+}
+
 async::Task<Result<void>> Engine::rename(std::shared_ptr<Container> container, std::string name) {
   auto turn = co_await container->queue_.lock();
   if (container->removed()) co_return fail(ErrorCode::not_found, "No such container: {}", container->id());

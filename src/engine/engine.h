@@ -78,6 +78,8 @@ class Engine {
   // Not running, or force. "cannot remove container "/x": container is running: stop the container before removing or
   // force remove".
   async::Task<Result<void>> remove(std::shared_ptr<Container> container, RemoveOptions options);
+  // A transient container becomes an ordinary one.
+  async::Task<Result<void>> keep(std::shared_ptr<Container> container);
   async::Task<Result<void>> rename(std::shared_ptr<Container> container, std::string name);
 
   // The container must run: conflict "container ID is not running".

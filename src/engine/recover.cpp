@@ -127,6 +127,14 @@ async::Task<Result<void>> Engine::recover() {
     if (!recovered)
       log::error("container not recovered", {{"container", container->id()}, {"error", recovered.error().text()}});
   }
+  for (auto& container : list()) {
+    if (!container->spec().transient) continue;
+    // Its build died with the engine that ran it.
+    auto removed = co_await remove(container, {.force = true, .remove_volumes = true});
+    if (!removed)
+      log::error("container of a build not removed",
+                 {{"container", container->id()}, {"error", removed.error().text()}});
+  }
   co_await sweep();
   for (auto& container : list())
     if (container->running()) tasks_.spawn("networks of " + container->id(), container->restore_networks());

@@ -17,6 +17,9 @@ namespace berth::engine {
 Result<sys::UniqueFd> open_root_view(const std::vector<std::string>& layers, const std::string& upper_dir,
                                      bool writable);
 
+// The layers alone, for reading: an image's root. There is at least one.
+Result<sys::UniqueFd> open_image_view(const std::vector<std::string>& layers);
+
 // Removes what a `volatile` overlay mount leaves in its work directory, or the next mount would be refused
 // (Documentation/filesystems/overlayfs.rst, "Volatile mount").
 void clear_volatile_mark(const std::string& upper_dir);

@@ -195,6 +195,7 @@ struct ContainerHosting {
   std::int64_t idle_timeout = 0;  // seconds without connection or process beyond PID 1 until it is stopped; 0: never
   bool guest_tools = false;       // mounts the guest tools at /.berth
   bool owned_by_portal = false;
+  bool transient = false;  // a step of a build: it goes with the engine's process that runs the build
 
   // Chosen by the engine. 0 size: the host's user namespace.
   std::uint32_t userns_base = 0;
@@ -205,7 +206,7 @@ BOOST_DESCRIBE_STRUCT(ContainerHosting, (),
                        mac_address, pid_mode, ipc_mode, uts_mode, cgroupns_mode, userns_mode, privileged,
                        read_only_root, cap_add, cap_drop, no_new_privileges, seccomp_unconfined, init, auto_remove,
                        tmpfs, mounts, devices, sysctls, resources, shm_size, oom_score_adj, log, restart, runtime,
-                       masked_paths, readonly_paths, activations, idle_timeout, guest_tools, owned_by_portal,
+                       masked_paths, readonly_paths, activations, idle_timeout, guest_tools, owned_by_portal, transient,
                        userns_base, userns_size))
 
 // On disk one flat object.

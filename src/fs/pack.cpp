@@ -6,38 +6,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <map>
-#include <vector>
+#include <ctime>
+#include <tuple>
 
 #include "fs/detail/xattr.h"
-#include "fs/tar.h"
 #include "fs/walk.h"
 #include "sys/file.h"
 
 namespace berth::fs {
 
 namespace {
-
-class Packer {
- public:
-  Packer(Sink& sink, const PackOptions& options) : writer_(sink), options_(options), buffer_(256 << 10) {}
-
-  // An entry of `directory` that becomes `path` in the archive.
-  Result<void> add(int directory, const std::string& name, const std::string& path, const struct ::stat& status);
-  Result<void> finish() { return writer_.finish(); }
-
- private:
-  Result<void> add_file(int directory, const std::string& name, tar::Entry entry, const struct ::stat& status);
-  Result<void> add_directory(int directory, const std::string& name, tar::Entry entry);
-  Result<void> add_whiteout(const std::string& path, tar::Entry entry);
-  Result<void> copy(int file, std::uint64_t size);
-  std::uint32_t own_id(std::uint32_t id) const { return id >= options_.id_base ? id - options_.id_base : id; }
-
-  tar::Writer writer_;
-  const PackOptions& options_;
-  std::vector<char> buffer_;
-  std::map<std::pair<dev_t, ino_t>, std::string> links_;  // first path of files with several names
-};
 
 bool is_whiteout(const struct ::stat& status) { return S_ISCHR(status.st_mode) && status.st_rdev == 0; }
 
@@ -47,6 +25,28 @@ bool has_vanished(const Error& error) {
   return number == ENOENT || number == ELOOP || number == ENOTDIR || number == ENXIO;
 }
 
+}  // namespace
+
+Packer::Packer(Sink& sink, const PackOptions& options) : writer_(sink), options_(options), buffer_(256 << 10) {}
+
+Result<void> Packer::add_directory(const std::string& path, std::uint32_t uid, std::uint32_t gid) {
+  tar::Entry entry;
+  entry.type = tar::Type::directory;
+  entry.path = path + '/';
+  entry.mode = 0755;
+  entry.uid = uid;
+  entry.gid = gid;
+  ::clock_gettime(CLOCK_REALTIME, &entry.modified);
+  return writer_.begin(entry);
+}
+
+Result<void> Packer::add_text(const std::string& path, std::string_view text) {
+  tar::Entry entry;
+  entry.path = path;
+  entry.mode = 0644;
+  return writer_.add(entry, text);
+}
+
 Result<void> Packer::add(int directory, const std::string& name, const std::string& path, const struct ::stat& status) {
   tar::Entry entry;
   entry.path = path;
@@ -54,6 +54,8 @@ Result<void> Packer::add(int directory, const std::string& name, const std::stri
   entry.uid = own_id(status.st_uid);
   entry.gid = own_id(status.st_gid);
   entry.modified = status.st_mtim;
+  if (options_.owner) std::tie(entry.uid, entry.gid) = *options_.owner;
+  if (options_.mode && !S_ISLNK(status.st_mode)) entry.mode = *options_.mode;
   if (S_ISREG(status.st_mode)) return add_file(directory, name, std::move(entry), status);
   if (S_ISDIR(status.st_mode)) return add_directory(directory, name, std::move(entry));
   if (options_.whiteouts && is_whiteout(status)) return add_whiteout(path, std::move(entry));
@@ -136,8 +138,6 @@ Result<void> Packer::add_whiteout(const std::string& path, tar::Entry entry) {
   entry.path = path.substr(0, name) + ".wh." + path.substr(name);
   return writer_.begin(entry);
 }
-
-}  // namespace
 
 Result<void> pack(const RootDir& root, std::string_view path, Sink& sink, const PackOptions& options) {
   Packer packer(sink, options);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/crash_point.h"
 #include "base/log.h"
@@ -158,6 +159,9 @@ void Store::State::emit(std::string_view action, const std::string& hex, const s
 
 void Store::State::refresh() {
   std::map<std::string, ImagePtr> next;
+  std::set<std::string> parents;
+  for (const auto& [hex, record] : catalog.images)
+    if (!record.removed) parents.insert(record.parent);
   for (const auto& [hex, record] : catalog.images) {
     const LoadedConfig& config = configs.at(hex);
     auto image = std::make_shared<Image>();
@@ -169,6 +173,9 @@ void Store::State::refresh() {
     image->config_text = config.text;
     image->layers = directories_of(paths, record.layers);
     image->tagged = record.tagged;
+    if (!record.parent.empty()) image->parent = oci::Digest::sha256(record.parent);
+    image->step = record.step;
+    image->has_children = parents.contains(hex);
     next[hex] = std::move(image);
   }
   images = std::move(next);
@@ -221,6 +228,8 @@ async::Task<Result<ImagePtr>> Store::State::add(NewImage image) {
         blobs.push_back(blob->second);
     }
     record.removed = false;
+    if (!image.step.empty()) record.step = image.step;
+    if (!image.parent.empty() && next.images.contains(image.parent)) record.parent = image.parent;
     for (const std::string& digest : image.digests) next.add_digest(hex, digest);
     for (const std::string& tag : image.tags) next.set_tag(hex, tag);
     configs[hex] = {image.config_text, config};
@@ -251,6 +260,10 @@ Result<void> set_aside(const Paths& paths, std::optional<Stage>& stage, const st
 }  // namespace
 
 async::Task<> Store::State::collect() {
+  bool removed_ones =
+      std::any_of(catalog.images.begin(), catalog.images.end(), [](const auto& image) { return image.second.removed; });
+  // The usual case, for each container that goes: nothing to write down.
+  if (!removed_ones && catalog.unused_layers().empty() && configs.size() == catalog.images.size()) co_return;
   std::optional<Stage> stage;
   std::vector<std::string> gone, gone_images;
   // All of these live in this frame until change() is over.
@@ -374,9 +387,15 @@ async::Task<Result<std::vector<Removal>>> Store::remove(std::string name, Remove
   std::vector<Removal> removals;
   std::string hex;
   // removals and hex live in this frame until change() is over.
-  auto edit = [&state, &removals, &hex, name, force = options.force](Catalog& next) -> Result<void> {
+  auto edit = [&state, &removals, &hex, name, force = options.force,
+               prune_parents = options.prune_parents](Catalog& next) -> Result<void> {
     TRY(hex, next.find(name));
+    std::string parent = next.images.at(hex).parent;
     TRY(removals, next.remove(name, force, state.users_of(hex)));
+    if (prune_parents && !next.images.contains(hex)) {
+      auto in_use = [&state](const std::string& id) { return !state.users_of(id).empty(); };
+      for (Removal& removal : next.remove_nameless(parent, in_use)) removals.push_back(std::move(removal));
+    }
     return {};
   };
   Result<void> changed = co_await state.change(nullptr, std::move(edit), nullptr);
@@ -396,12 +415,23 @@ async::Task<Result<PruneResult>> Store::prune(bool all, std::function<bool(const
   std::vector<std::string> pruned;
   // result and pruned live in this frame until change() is over.
   auto edit = [&state, &result, &pruned, all, chosen = std::move(chosen)](Catalog& next) -> Result<void> {
-    for (const auto& [hex, image] : state.images) {
-      const ImageRecord& record = next.images.at(hex);
-      bool skip = record.removed || (!all && !record.tags.empty()) || (chosen && !chosen(*image));
-      if (skip || !state.users_of(hex).empty()) continue;
+    auto in_use = [&state](const std::string& id) { return !state.users_of(id).empty(); };
+    auto prune_one = [&](const std::string& hex, const Image& image) {
+      auto at = next.images.find(hex);
+      if (at == next.images.end()) return false;
+      const ImageRecord& record = at->second;
+      bool skip = record.removed || (!all && !record.tags.empty()) || (chosen && !chosen(image));
+      if (skip || next.has_children(hex) || in_use(hex)) return false;
+      std::string parent = record.parent;
       for (Removal& removal : next.remove_image(hex, false)) result.removed.push_back(std::move(removal));
+      for (Removal& removal : next.remove_nameless(parent, in_use)) result.removed.push_back(std::move(removal));
       pruned.push_back(hex);
+      return true;
+    };
+    // An image can go only after those that were made from it.
+    for (bool again = true; again;) {
+      again = false;
+      for (const auto& [hex, image] : state.images) again |= prune_one(hex, *image);
     }
     for (const std::string& layer : next.unused_layers())
       if (!state.pinned.contains(layer)) result.reclaimed += next.layers.at(layer).size;

@@ -29,6 +29,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "fs/stream.h"
 #include "image/auth.h"
 #include "image/progress.h"
 #include "oci/digest.h"
@@ -48,6 +49,10 @@ struct Image {
   // Absolute directories, base first, topmost last; a layer that occurs twice is listed once, at its topmost place.
   std::vector<std::string> layers;
   Time tagged;  // Metadata.LastTagTime; not set for an image that never had a tag
+  // The image that a build step or a commit began with, and what the build cache knows the step by; else empty.
+  oci::Digest parent;
+  std::string step;
+  bool has_children = false;  // images were made from it: without a name it is no leftover but a build's step
 };
 using ImagePtr = std::shared_ptr<const Image>;
 
@@ -107,9 +112,21 @@ struct BootstrapRequest {
   oci::ContainerDefaults config;      // Cmd ["bash"] and PATH are filled in where empty
 };
 
+// An image on top of another: its layers, at most one more, and a configuration of its own.
+struct DeriveRequest {
+  ImagePtr base;  // null: from nothing
+  // history holds the entry of the new layer last; its empty_layer and diff_ids are set by derive().
+  oci::ImageConfig config;
+  std::vector<oci::Reference> references;  // the names that it gets
+  std::string step;                        // for find_step(); empty: none
+  std::optional<oci::Digest> layer;        // the diff id of a layer that is here already, instead of a written one
+};
+// Writes the tar stream of a layer, whiteouts as ".wh." names. Runs on a thread of its own.
+using WriteLayer = std::function<Result<void>(fs::Sink&)>;
+
 struct RemoveOptions {
   bool force = false;
-  bool prune_parents = true;  // accepted for Docker's noprune; images here have no parents
+  bool prune_parents = true;  // nameless images that it was made from go too, unless something else needs them
 };
 // One line of Docker's answer: exactly one of them is set.
 struct Removal {
@@ -203,6 +220,17 @@ class Store {
   async::Task<Result<ImagePtr>> import(ImportRequest request, sys::UniqueFd archive, Progress progress);
   // From a directory of the host's; it is only read, and ids on disk are taken as they are.
   async::Task<Result<ImagePtr>> import_directory(ImportRequest request, std::string directory, Progress progress);
+  // A layer that holds nothing is left out. write_layer may be empty: then only the configuration is new.
+  async::Task<Result<ImagePtr>> derive(DeriveRequest request, WriteLayer write_layer);
+  // The newest image that this build step made from parent (empty: from nothing), or null.
+  ImagePtr find_step(const oci::Digest& parent, std::string_view step) const;
+  // Extracts a tar archive of any compression into DIRECTORY/root, as hostile as it may be; DIRECTORY is made.
+  // "is_archive" is false when it is none: then nothing is said about what was made.
+  struct Extracted {
+    bool is_archive = true;
+    std::uint64_t bytes = 0;
+  };
+  async::Task<Result<Extracted>> extract(sys::UniqueFd archive, std::string directory);
   // Makes debian:bookworm and its like from packages, by mmdebstrap.
   async::Task<Result<ImagePtr>> bootstrap(BootstrapRequest request, Progress progress);
 

@@ -638,3 +638,32 @@ class TestFullDisk:
         assert "box" in engine.berth()("ps", "-a").ok().out
         os.unlink(place / "ballast")
         engine.berth()("start", "-a", "box").ok()
+
+
+@pytest.mark.parametrize("point", points("build", "derive"))
+def test_build(crashing, point, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nCOPY f /f\nRUN echo x > /x\nENV A=1\n")
+    (tmp_path / "f").write_text("f")
+    restart_with(crashing, point)
+    result = crashing.berth()("build", "-t", "made:1", tmp_path)
+    wait_for_death(crashing, point)
+    assert result.rc != 0
+    cli = recover(crashing)
+    assert cli("ps", "-aq").ok().out == "", "a step's container outlived its build"
+    assert not list((crashing.state_dir / "build/tmp").iterdir())
+    assert not list((crashing.state_dir / "images/tmp").iterdir())
+    cli("build", "-t", "made:1", tmp_path).ok()
+    assert cli("run", "--rm", "made:1", "cat", "/f", "/x").ok().out == "fx\n"
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("derive"))
+def test_commit(crashing, point):
+    crashing.berth()("run", "--name", "box", "busybox", "sh", "-c", "echo x > /x").ok()
+    restart_with(crashing, point)
+    assert crashing.berth()("commit", "box", "made:1").rc != 0
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    cli("commit", "box", "made:1").ok()
+    assert cli("run", "--rm", "made:1", "cat", "/x").ok().out == "x\n"
+    assert_clean(crashing)

@@ -37,6 +37,7 @@ struct Daemon {
   std::unique_ptr<network::Manager> networks;
   std::unique_ptr<volume::Volumes> volumes;
   std::unique_ptr<engine::Engine> engine;
+  std::unique_ptr<build::Builder> builder;
   async::Event stopping;
   async::Event images_closed;
   int exit_code = 0;
@@ -112,7 +113,8 @@ async::Task<Result<void>> run(Daemon& daemon) {
   auto opened = co_await engine::Engine::open(daemon.options.engine, parts);
   if (!opened) co_return std::unexpected(std::move(opened).error().with("open the engine"));
   daemon.engine = std::move(*opened);
-  docker::Api api{*daemon.engine, BERTH_VERSION};
+  CO_TRY(daemon.builder, build::Builder::open(*daemon.engine));
+  docker::Api api{*daemon.engine, *daemon.builder, BERTH_VERSION};
   http::Server server(daemon.loop, docker::make_router(api), {}, docker::common_headers(api));
   CO_TRY(auto full, listen_at(daemon.options.socket, daemon.options.socket_group));
   CO_TRY(auto portal, listen_at(daemon.options.portal_socket, daemon.options.portal_group));
@@ -142,6 +144,7 @@ async::Task<> serve(Daemon& daemon) {
     log::error("engine cannot serve", {{"error", result.error().text()}});
     daemon.exit_code = 1;
   }
+  if (daemon.builder) co_await daemon.builder->close();
   if (daemon.engine) co_await daemon.engine->close();
   // Transfers are given up at once; what can take long is the removal of large trees, and the next start goes on with
   // that. All state is as after kill -9: complete on disk.

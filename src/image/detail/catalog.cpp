@@ -94,9 +94,10 @@ const ImageUser* find_user(const std::vector<ImageUser>& users, bool running) {
 }
 
 // Removing the image itself, by id or by its last name.
-Result<void> check_delete(const std::string& id, const ImageRecord& image, bool by_id, bool force,
+Result<void> check_delete(const std::string& id, const ImageRecord& image, bool by_id, bool force, bool has_children,
                           const std::vector<ImageUser>& users) {
   std::string what = fmt::format("delete {}", short_id(id));
+  if (has_children) return in_use(what, "image has dependent child images", false);
   if (const ImageUser* user = find_user(users, true))
     return in_use(what, fmt::format("image is being used by running container {}", short_id(user->container_id)),
                   false);
@@ -155,13 +156,32 @@ Result<std::vector<Removal>> Catalog::remove(std::string_view name, bool force, 
                   "referenced image {}",
                   name, short_id(user->container_id), short_id(id));
   }
-  if (!by_id && find_user(users, true) != nullptr) {
-    // Forced: the name goes, the image stays for the container that runs.
+  if (!by_id && (find_user(users, true) != nullptr || has_children(id))) {
+    // The name goes, the image stays: for the container that runs, or for the images made from it.
     std::erase(is_tag ? image.tags : image.digests, canonical);
     return std::vector<Removal>{{.untagged = familiar(canonical)}};
   }
-  TRY_OK(check_delete(id, image, by_id, force, users));
+  TRY_OK(check_delete(id, image, by_id, force, has_children(id), users));
   return remove_image(id, !users.empty());
+}
+
+bool Catalog::has_children(const std::string& id) const {
+  return std::any_of(images.begin(), images.end(),
+                     [&](const auto& image) { return image.second.parent == id && !image.second.removed; });
+}
+
+std::vector<Removal> Catalog::remove_nameless(std::string id, const std::function<bool(const std::string&)>& in_use) {
+  std::vector<Removal> removals;
+  for (auto image = images.find(id); image != images.end(); image = images.find(id)) {
+    const ImageRecord& record = image->second;
+    bool stays = record.removed || !record.tags.empty() || !record.digests.empty() || has_children(id) || in_use(id);
+    if (stays) break;
+    std::string parent = record.parent;
+    removals.push_back({.deleted = "sha256:" + id});
+    images.erase(image);
+    id = parent;
+  }
+  return removals;
 }
 
 std::vector<std::string> Catalog::unused_layers() const {

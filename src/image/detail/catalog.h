@@ -4,6 +4,7 @@
 #include <boost/describe.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -41,8 +42,10 @@ struct ImageRecord {
   std::vector<std::string> layers;   // hex diff ids, base first
   Time tagged;
   bool removed = false;  // by force, while containers still need its layers
+  std::string parent;    // hex id of the image that a build step or a commit began with; empty: none
+  std::string step;      // what the build cache knows it by; empty: not made by a build
 };
-BOOST_DESCRIBE_STRUCT(ImageRecord, (), (tags, digests, layers, tagged, removed))
+BOOST_DESCRIBE_STRUCT(ImageRecord, (), (tags, digests, layers, tagged, removed, parent, step))
 
 // Keys are hex: of the image's id, of the layer's diff id.
 struct Catalog {
@@ -63,6 +66,12 @@ struct Catalog {
   Result<std::vector<Removal>> remove(std::string_view name, bool force, const std::vector<ImageUser>& users);
   // Untags and removes by id, or hides it when containers use it.
   std::vector<Removal> remove_image(const std::string& id, bool hide);
+
+  // Images that were made from this one and are not removed.
+  bool has_children(const std::string& id) const;
+  // Removes the image of this id, its parent and so on, as long as they have neither name nor child nor user: what a
+  // build leaves behind its last step. in_use tells whether containers were made from an image.
+  std::vector<Removal> remove_nameless(std::string id, const std::function<bool(const std::string&)>& in_use);
 
   std::vector<std::string> unused_layers() const;
 };

@@ -20,14 +20,13 @@ std::uint8_t* bytes(char* text) { return reinterpret_cast<std::uint8_t*>(text); 
 
 }  // namespace
 
-Result<Compression> detect_compression(std::string_view beginning) {
+Compression detect_compression(std::string_view beginning) {
   if (beginning.starts_with("\x1f\x8b")) return Compression::gzip;
   if (beginning.starts_with("\x28\xb5\x2f\xfd")) return Compression::zstd;
-  for (auto [magic, name] : {std::pair{"BZh", "bzip2"}, std::pair{"\xfd"
-                                                                  "7zXZ",
-                                                                  "xz"}})
-    if (beginning.starts_with(magic))
-      return fail(ErrorCode::unsupported, "{} compression is not supported: use gzip, zstd or none", name);
+  if (beginning.starts_with("BZh")) return Compression::bzip2;
+  if (beginning.starts_with("\xfd"
+                            "7zXZ"))
+    return Compression::xz;
   return Compression::none;
 }
 
@@ -61,9 +60,15 @@ Decompressor::~Decompressor() = default;
 Result<void> Decompressor::begin() {
   begun_ = true;
   TRY(end_, fs::read_full(inner_, std::span<char>(input_).first(kCompressionMagic)));
-  TRY(compression_, detect_compression({input_.data(), end_}));
+  compression_ = detect_compression({input_.data(), end_});
   if (compression_ == Compression::gzip) gzip_ = std::make_unique<Gzip>();
   if (compression_ == Compression::zstd) zstd_ = std::make_unique<Zstd>();
+  if (compression_ == Compression::bzip2) {
+    TRY(old_, make_bzip2());
+  }
+  if (compression_ == Compression::xz) {
+    TRY(old_, make_xz());
+  }
   return {};
 }
 
@@ -80,6 +85,7 @@ Result<std::size_t> Decompressor::read(std::span<char> into) {
   into = into.first(std::min<std::size_t>(into.size(), 1 << 30));  // igzip counts in 32 bits
   if (gzip_) return read_gzip(into);
   if (zstd_) return read_zstd(into);
+  if (old_) return read_old(into);
   return read_plain(into);
 }
 
@@ -124,6 +130,19 @@ Result<std::size_t> Decompressor::read_zstd(std::span<char> into) {
     zstd_->in_frame = left != 0;
     if (output.pos > 0) return output.pos;
     if (!more && zstd_->in_frame) return cut_short();
+  }
+}
+
+Result<std::size_t> Decompressor::read_old(std::span<char> into) {
+  while (true) {
+    TRY(bool more, refill());
+    if (!more && !in_old_stream_) return 0;
+    in_old_stream_ = true;
+    TRY(OldCodec::Step step, old_->run({input_.data() + begin_, end_ - begin_}, into, !more));
+    begin_ += step.consumed;
+    in_old_stream_ = !step.at_end;
+    if (step.produced > 0) return step.produced;
+    if (!more && in_old_stream_) return cut_short();
   }
 }
 

@@ -1,4 +1,4 @@
-// Compressed streams as layers and archives use them: gzip (RFC 1952, any number of members), zstd (RFC 8878), none.
+// Compressed streams as layers and archives use them: gzip (RFC 1952, any number of members), zstd (RFC 8878), none; and bzip2 and xz, which Docker takes too.
 //
 // All of them block on their inner stream. Thread: one at a time.
 #pragma once
@@ -8,13 +8,14 @@
 
 #include "base/error.h"
 #include "fs/stream.h"
+#include "image/detail/old_codecs.h"
 
 namespace berth::image {
 
-enum class Compression { none, gzip, zstd };
+enum class Compression { none, gzip, zstd, bzip2, xz };
 
-// By the first bytes. bzip2 and xz, which Docker takes too, are `unsupported` and named.
-Result<Compression> detect_compression(std::string_view beginning);
+// By the first bytes.
+Compression detect_compression(std::string_view beginning);
 // At most this many bytes are needed to tell.
 constexpr std::size_t kCompressionMagic = 6;
 
@@ -33,6 +34,7 @@ class Decompressor : public fs::Source {
   Result<std::size_t> read_plain(std::span<char> into);
   Result<std::size_t> read_gzip(std::span<char> into);
   Result<std::size_t> read_zstd(std::span<char> into);
+  Result<std::size_t> read_old(std::span<char> into);
 
   fs::Source& inner_;
   bool begun_ = false;
@@ -42,6 +44,8 @@ class Decompressor : public fs::Source {
   std::size_t end_ = 0;
   std::unique_ptr<Gzip> gzip_;
   std::unique_ptr<Zstd> zstd_;
+  std::unique_ptr<OldCodec> old_;
+  bool in_old_stream_ = false;
 };
 
 // Compresses into another sink; finish() must be called, or the stream is cut.

@@ -62,7 +62,7 @@ Result<Unpacking> Unpacking::start(const UnpackSettings& settings, const std::st
   (void)::fcntl(input.second.get(), F_SETPIPE_SZ, kPipe);
   sys::SpawnOptions options;
   options.argv = {settings.program, root, fmt::format("{}", settings.limits.bytes),
-                  fmt::format("{}", settings.limits.entries)};
+                  fmt::format("{}", settings.limits.entries), settings.limits.plain ? "plain" : "layer"};
   options.env = std::vector<std::string>{};
   options.fds = {{input.first.get(), 0}, {report.second.get(), 1}, {2, 2}, {outline.get(), kUnpackOutlineFd}};
   TRY(self.child_, sys::spawn(options));

@@ -38,6 +38,8 @@ struct NewImage {
   std::vector<std::string> digests;         // canonical
   std::vector<StagedLayer> staged;          // those of its layers that were extracted for it
   std::map<std::string, BlobRecord> blobs;  // by hex diff id
+  std::string parent;                       // hex id; empty: none
+  std::string step;
 };
 
 struct LoadedConfig {

@@ -69,7 +69,7 @@ Result<UnpackReport> extract(const UnpackLimits& limits) {
   options.limits.headers = limits.entries * 2;
   options.max_entries = limits.entries;
   options.max_bytes = limits.bytes;
-  options.whiteouts = fs::Whiteouts::overlay;
+  options.whiteouts = limits.plain ? fs::Whiteouts::plain : fs::Whiteouts::overlay;
   options.raw = &outline;
   TRY(fs::UntarReport done, fs::untar(hashed, root, options));
   TRY_OK(outline.finish());

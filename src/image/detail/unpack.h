@@ -1,6 +1,6 @@
 // What berth-unpack does, and how the store speaks to it.
 //
-//   berth-unpack DIRECTORY MAX_BYTES MAX_ENTRIES  <compressed layer  3>outline  >report
+//   berth-unpack DIRECTORY MAX_BYTES MAX_ENTRIES layer|plain  <compressed layer  3>outline  >report
 //
 // DIRECTORY is empty and becomes the layer. The outline is the layer's tar stream without the content of its plain
 // files, compressed with zstd: with the directory beside it the exact stream can be made again (detail/outline.h). The
@@ -36,6 +36,7 @@ constexpr int kUnpackOutlineFd = 3;
 struct UnpackLimits {
   std::uint64_t bytes = 0;
   std::uint64_t entries = 0;
+  bool plain = false;  // ".wh." names mean nothing: a build context, not a layer
 };
 
 // The main() of berth-unpack: reads descriptor 0, writes kUnpackOutlineFd. Single-threaded programs only.
