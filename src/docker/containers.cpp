@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "docker/api.h"
 #include "docker/create_request.h"
+#include "docker/detail/resources.h"
 #include "docker/fields.h"
 #include "docker/inspect.h"
 #include "docker/platform.h"
@@ -90,6 +91,15 @@ Task<Result<void>> unpause(Api& api, Exchange& exchange) {
   co_return co_await exchange.respond_empty(204);
 }
 
+Task<Result<void>> update(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY(json::Value body, co_await exchange.read_json());
+  CO_TRY(engine::UpdateRequest request, detail::decode_update(body));
+  CO_TRY_OK(co_await container->update(std::move(request)));
+  json::Object answer{{"Warnings", nullptr}};
+  co_return co_await exchange.respond_json(200, std::move(answer));
+}
+
 Task<Result<void>> rename(Api& api, Exchange& exchange) {
   CO_TRY(auto container, find_container(api, exchange));
   std::string name = exchange.request.query.get("name");
@@ -149,6 +159,7 @@ void add_container_routes(http::Router& router, Api& api) {
   add_route(router, api, "POST /containers/{id}/pause", pause);
   add_route(router, api, "POST /containers/{id}/unpause", unpause);
   add_route(router, api, "POST /containers/{id}/rename", rename);
+  add_route(router, api, "POST /containers/{id}/update", update);
   add_route(router, api, "DELETE /containers/{id}", remove);
   add_route(router, api, "POST /containers/{id}/wait", wait, {.on_gone = http::OnGone::cancel});
   add_route(router, api, "GET /containers/{id}/top", top);

@@ -104,8 +104,8 @@ async::Task<Result<void>> Container::launch() {
   crash_point("start.running");
   // A program that ended at once may have been finished already.
   if (status_.state == State::starting) {
+    run_begins();
     CO_TRY_OK(change(Change::started));
-    activations_->run_started();
   }
   changes_.notify_all();
   publish("start");

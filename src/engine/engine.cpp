@@ -220,12 +220,13 @@ std::vector<std::shared_ptr<Container>> Engine::list() const {
 async::Task<Result<void>> Engine::remove(std::shared_ptr<Container> container, RemoveOptions options) {
   auto turn = co_await container->queue_.lock();
   if (container->removed()) co_return fail(ErrorCode::not_found, "No such container: {}", container->id());
-  if (container->running()) {
+  if (container->active()) {
+    State state = container->status().state;
     if (!options.force) {
-      bool paused = container->status().state == State::paused;
+      bool paused = state == State::paused;
       co_return fail(ErrorCode::conflict,
                      "cannot remove container \"{}\": container is {}: {} before removing or force remove",
-                     container->spec().name, paused ? "paused" : "running",
+                     container->spec().name, state_name(state),
                      paused ? "unpause and then stop the container" : "stop the container");
     }
     std::string kill = "SIGKILL";
@@ -239,7 +240,7 @@ async::Task<Result<void>> Engine::remove(std::shared_ptr<Container> container, R
 
 async::Task<> Engine::erase(std::shared_ptr<Container> container, bool remove_volumes) {
   auto turn = co_await container->queue_.lock();
-  if (container->removed() || container->running()) co_return;
+  if (container->removed() || container->active()) co_return;
   if (auto marked = container->change(Change::remove); !marked) {
     log::error("container not removed", {{"container", container->id()}, {"error", marked.error().text()}});
     co_return;
@@ -291,6 +292,9 @@ Result<std::shared_ptr<Exec>> Engine::create_exec(std::shared_ptr<Container> con
   if (container->status().state == State::paused)
     return fail(ErrorCode::conflict, "Container {} is paused, unpause the container before exec",
                 container->spec().name);
+  if (container->status().state == State::restarting)
+    return fail(ErrorCode::conflict, "Container {} is restarting, wait until the container is running",
+                container->id());
   if (!container->running()) return fail(ErrorCode::conflict, "container {} is not running", container->id());
   if (spec.process.args.empty()) return fail(ErrorCode::invalid, "No exec command specified");
   expect_process();

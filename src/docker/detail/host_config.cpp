@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "docker/detail/resources.h"
 #include "docker/fields.h"
 #include "network/spec.h"
 
@@ -14,31 +15,6 @@ namespace {
 
 using engine::ContainerSpec;
 using Words = std::vector<std::string>;
-
-Result<void> decode_resources(Fields& host, engine::ResourceSpec& resources) {
-  resources.memory = host.take<std::int64_t>("Memory");
-  resources.memory_swap = host.take<std::int64_t>("MemorySwap");
-  resources.memory_reservation = host.take<std::int64_t>("MemoryReservation");
-  resources.nano_cpus = host.take<std::int64_t>("NanoCpus");
-  resources.cpu_shares = host.take<std::int64_t>("CpuShares");
-  resources.cpu_period = host.take<std::int64_t>("CpuPeriod");
-  resources.cpu_quota = host.take<std::int64_t>("CpuQuota");
-  resources.cpuset_cpus = host.take<std::string>("CpusetCpus");
-  resources.cpuset_mems = host.take<std::string>("CpusetMems");
-  resources.oom_kill_disable = host.take<bool>("OomKillDisable");
-  // -1 and 0 both say "no limit".
-  resources.pids_limit = std::max<std::int64_t>(host.take<std::int64_t>("PidsLimit"), 0);
-  for (const json::Value& value : host.take<std::vector<json::Value>>("Ulimits")) {
-    Fields ulimit(value, "HostConfig.Ulimits");
-    resources.ulimits.push_back(
-        {ulimit.take<std::string>("Name"), ulimit.take<std::int64_t>("Soft"), ulimit.take<std::int64_t>("Hard")});
-    TRY_OK(ulimit.finish());
-  }
-  // -1 is what the clients send for "not set".
-  if (auto swappiness = host.take<std::optional<std::int64_t>>("MemorySwappiness"); swappiness && *swappiness != -1)
-    return fail(ErrorCode::invalid, "HostConfig.MemorySwappiness is not supported by this engine");
-  return {};
-}
 
 Result<void> decode_security(Fields& host, ContainerSpec& spec) {
   spec.privileged = host.take<bool>("Privileged");
@@ -123,15 +99,6 @@ Result<void> decode_log(const json::Value* value, ContainerSpec& spec) {
   return log.finish();
 }
 
-Result<void> decode_restart(const json::Value* value, ContainerSpec& spec) {
-  if (value == nullptr) return {};
-  Fields restart(*value, "HostConfig.RestartPolicy");
-  std::string name = restart.take<std::string>("Name");
-  if (!name.empty()) spec.restart.name = name;
-  spec.restart.maximum_retries = restart.take<int>("MaximumRetryCount");
-  return restart.finish();
-}
-
 // Devices of the host are not given to containers yet; what is asked for is refused with Docker's reason where it has
 // one.
 Result<void> refuse_devices(Fields& host) {
@@ -179,7 +146,9 @@ Result<void> decode_host_config(const json::Value& object, ContainerSpec& spec) 
   TRY_OK(decode_namespaces(host, spec));
   TRY_OK(decode_ports(host.take_value("PortBindings"), spec));
   TRY_OK(decode_log(host.take_value("LogConfig"), spec));
-  TRY_OK(decode_restart(host.take_value("RestartPolicy"), spec));
+  if (const json::Value* restart = host.take_value("RestartPolicy")) {
+    TRY(spec.restart, decode_restart(*restart));
+  }
   TRY_OK(refuse_devices(host));
   TRY_OK(decode_tmpfs(host, spec));
   TRY_OK(decode_binds(host.take<Words>("Binds"), spec));

@@ -1,6 +1,7 @@
 #include "docker/detail/host_config_print.h"
 
 #include "base/text.h"
+#include "docker/detail/resources.h"
 
 namespace berth::docker::detail {
 
@@ -67,40 +68,6 @@ json::Value print_security_options(const ContainerSpec& spec) {
   return words_or_null(options);
 }
 
-void print_resources(const engine::ResourceSpec& resources, json::Object& host) {
-  json::Array ulimits;
-  for (const engine::UlimitSpec& limit : resources.ulimits)
-    ulimits.push_back(json::Object{{"Name", limit.name}, {"Hard", limit.hard}, {"Soft", limit.soft}});
-  host["CpuShares"] = resources.cpu_shares;
-  host["Memory"] = resources.memory;
-  host["NanoCpus"] = resources.nano_cpus;
-  host["CgroupParent"] = "";
-  host["BlkioWeight"] = 0;
-  host["BlkioWeightDevice"] = json::Array{};
-  host["BlkioDeviceReadBps"] = json::Array{};
-  host["BlkioDeviceWriteBps"] = json::Array{};
-  host["BlkioDeviceReadIOps"] = json::Array{};
-  host["BlkioDeviceWriteIOps"] = json::Array{};
-  host["CpuPeriod"] = resources.cpu_period;
-  host["CpuQuota"] = resources.cpu_quota;
-  host["CpuRealtimePeriod"] = 0;
-  host["CpuRealtimeRuntime"] = 0;
-  host["CpusetCpus"] = resources.cpuset_cpus;
-  host["CpusetMems"] = resources.cpuset_mems;
-  host["DeviceCgroupRules"] = nullptr;
-  host["DeviceRequests"] = nullptr;
-  host["MemoryReservation"] = resources.memory_reservation;
-  host["MemorySwap"] = resources.memory_swap;
-  host["MemorySwappiness"] = nullptr;
-  host["OomKillDisable"] = resources.oom_kill_disable;
-  host["PidsLimit"] = resources.pids_limit == 0 ? json::Value(nullptr) : json::Value(resources.pids_limit);
-  host["Ulimits"] = std::move(ulimits);
-  host["CpuCount"] = 0;
-  host["CpuPercent"] = 0;
-  host["IOMaximumIOps"] = 0;
-  host["IOMaximumBandwidth"] = 0;
-}
-
 json::Value print_devices(const std::vector<engine::DeviceSpec>& devices) {
   json::Array shown;
   for (const engine::DeviceSpec& device : devices)
@@ -148,6 +115,9 @@ json::Value print_host_config(const Api& api, const ContainerSpec& spec) {
       {"Runtime", spec.runtime.empty() ? api.engine.runtimes().default_name() : spec.runtime},
       {"Isolation", ""}};
   print_resources(spec.resources, host);
+  host["CgroupParent"] = spec.cgroup_parent;
+  host["DeviceCgroupRules"] = words_or_null(spec.device_cgroup_rules);
+  host["DeviceRequests"] = nullptr;
   host["Devices"] = print_devices(spec.devices);
   if (auto mounts = print_mount_specs(spec); !mounts.is_null()) host["Mounts"] = std::move(mounts);
   if (!spec.tmpfs.empty()) host["Tmpfs"] = json::encode(spec.tmpfs);
