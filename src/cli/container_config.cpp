@@ -245,12 +245,25 @@ Result<void> put_security(const ContainerOptions& o, Object& host) {
   put(host, "GroupAdd", o.group_add);
   put(host, "Isolation", o.isolation);
   TRY(Strings security, security_opts(o.security_opts));
+  // Docker's client says this one in two members of its own.
+  if (std::erase(security, "systempaths=unconfined") != 0) {
+    host["MaskedPaths"] = Array{};
+    host["ReadonlyPaths"] = Array{};
+  }
   put(host, "SecurityOpt", security);
   put(host, "Sysctls", pairs(o.sysctls));
-  Array devices, ulimits;
-  for (const std::string& device : o.devices) devices.push_back(device_of(device));
+  Array devices, ulimits, cdi_names, requests;
+  for (const std::string& device : o.devices) {
+    // "vendor.com/class=name" is no path, but a name of the Container Device Interface.
+    if (!device.starts_with('/') && device.contains('='))
+      cdi_names.push_back(Value(device));
+    else
+      devices.push_back(device_of(device));
+  }
   if (!devices.empty()) host["Devices"] = devices;
-  if (!o.device_requests.empty()) host["DeviceRequests"] = json::encode(o.device_requests);
+  for (const Value& request : o.device_requests) requests.push_back(request);
+  if (!cdi_names.empty()) requests.push_back(Object{{"Driver", "cdi"}, {"DeviceIDs", std::move(cdi_names)}});
+  if (!requests.empty()) host["DeviceRequests"] = std::move(requests);
   for (const std::string& text : o.ulimits) {
     TRY(Value ulimit, parse_ulimit(text));
     ulimits.push_back(ulimit);

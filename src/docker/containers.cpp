@@ -8,6 +8,7 @@
 #include "docker/platform.h"
 #include "docker/policy.h"
 #include "docker/sizes.h"
+#include "engine/host_limits.h"
 
 namespace berth::docker {
 
@@ -23,14 +24,15 @@ Task<Result<void>> create(Api& api, Exchange& exchange) {
   CO_TRY(engine::CreateRequest request, decode_create_request(body, std::move(name)));
   CO_TRY_OK(check_create(access_of(exchange), request.spec, api.volumes()));
   CO_TRY(auto platform, platform_of(exchange));
-  json::Array warnings;
+  CO_TRY_OK(engine::check_against_host(request.spec, api.engine.cgroup_layout()));
+  std::vector<std::string> warnings = engine::adapt_to_host(request.spec, api.engine.cgroup_layout());
   if (auto image = api.images().find(request.spec.image)) {
     if (platform) CO_TRY_OK(check_platform(**image, *platform, request.spec.image));
     for (std::string& warning : platform_warnings(**image, platform.has_value()))
       warnings.emplace_back(std::move(warning));
   }
   CO_TRY(auto container, co_await api.engine.create(std::move(request)));
-  json::Object answer{{"Id", container->id()}, {"Warnings", std::move(warnings)}};
+  json::Object answer{{"Id", container->id()}, {"Warnings", json::encode(warnings)}};
   co_return co_await exchange.respond_json(201, std::move(answer));
 }
 

@@ -11,6 +11,7 @@
 #include "engine/health_monitor.h"
 #include "engine/process_table.h"
 #include "engine/root_view.h"
+#include "engine/run_files.h"
 #include "engine/shim_client.h"
 #include "engine/signals.h"
 #include "fs/root_dir.h"
@@ -50,7 +51,7 @@ Result<void> Container::change(Change change) {
   return save_status();
 }
 
-Cgroup Container::cgroup() const { return Cgroup(engine_.cgroup_layout_, engine_.config_.cgroup_parent + "/" + id()); }
+Cgroup Container::cgroup() const { return Cgroup(engine_.cgroup_layout_, cgroup_path(engine_.config_, spec_)); }
 
 void Container::publish(std::string action, std::map<std::string, std::string> more) {
   more.insert(spec_.labels.begin(), spec_.labels.end());

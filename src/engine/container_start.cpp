@@ -82,7 +82,7 @@ async::Task<Result<void>> Container::launch() {
   auto answer = std::make_shared<std::optional<Result<ShimMessage>>>();
   auto answered = std::make_shared<async::Event>(loop);
   tasks_.spawn("start " + id(), request_start(shim, answer, answered, netns_came));
-  if (spec_.network != network::kHostNetwork) {
+  if (has_own_network(spec_)) {
     co_await netns_came->wait();
     if (netns->valid()) {
       auto connected = co_await connect_network(std::move(*netns));

@@ -166,15 +166,15 @@ Result<void> check_modes(const ContainerSpec& spec) {
   auto one_of = [](std::string_view value, std::initializer_list<std::string_view> known) {
     return std::find(known.begin(), known.end(), value) != known.end();
   };
-  if (!one_of(spec.pid_mode, {"", "host"})) return fail(ErrorCode::invalid, "invalid PID mode: {}", spec.pid_mode);
-  if (!one_of(spec.ipc_mode, {"", "private", "host"}))
+  if (!one_of(spec.pid_mode, {"", "host"}) && !joined_container(spec.pid_mode)) return fail(ErrorCode::invalid, "invalid PID mode: {}", spec.pid_mode);
+  if (!one_of(spec.ipc_mode, {"", "private", "shareable", "none", "host"}) && !joined_container(spec.ipc_mode))
     return fail(ErrorCode::invalid, "invalid IPC mode: {}", spec.ipc_mode);
   if (!one_of(spec.uts_mode, {"", "host"})) return fail(ErrorCode::invalid, "invalid UTS mode: {}", spec.uts_mode);
   if (!one_of(spec.userns_mode, {"", "host"}))
     return fail(ErrorCode::invalid, "invalid userns mode: {}", spec.userns_mode);
   if (!one_of(spec.cgroupns_mode, {"", "private", "host"}))
     return fail(ErrorCode::invalid, "invalid cgroup namespace mode: {}", spec.cgroupns_mode);
-  if (!one_of(spec.log.driver, {"json-file", "none"}))
+  if (!one_of(spec.log.driver, {"json-file", "local", "none"}))
     return fail(ErrorCode::invalid, "error looking up logging plugin {}: plugin \"{}\" not found", spec.log.driver,
                 spec.log.driver);
   TRY_OK(check_restart(spec.restart));

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "engine/activation.h"
 #include "engine/defaults.h"
+#include "engine/inherit.h"
+#include "engine/join.h"
 #include "engine/names.h"
 #include "engine/root_view.h"
 #include "fs/root_dir.h"
@@ -94,11 +96,14 @@ async::Task<Result<void>> Engine::resolve(CreateRequest& request) {
   spec.image_id = (*image)->id.text();
   spec.id = random_hex(32);
   spec.created = now();
+  // Root of the host rules every namespace; other containers join only with the ids to which it belongs.
+  CO_TRY_OK(adopt_joined(*this, spec, !wants_host_ids(spec)));
   CO_TRY_OK(complete(request, (*image)->config));
   auto runtime = runtimes_.get(spec.runtime);
   if (!runtime) co_return std::unexpected(std::move(runtime).error());
+  CO_TRY_OK(inherit_volumes(*this, spec));
   name_volumes(spec);
-  if (!wants_host_ids(spec)) {
+  if (!wants_host_ids(spec) && !joins_another(spec)) {
     CO_TRY(spec.userns_base, id_ranges_.take());
     spec.userns_size = IdRanges::kSize;
   }
@@ -143,6 +148,8 @@ async::Task<Result<void>> Engine::build(std::shared_ptr<Container> container) {
     if (mount.type != "volume") continue;
     volume::VolumeSpec wanted;
     wanted.name = mount.source;
+    wanted.labels = mount.volume_labels;
+    wanted.options = mount.volume_options;
     bool existed = parts_.volumes.find(mount.source).has_value();
     auto volume = parts_.volumes.create(std::move(wanted));
     if (!volume) co_return std::unexpected(std::move(volume).error());
@@ -177,7 +184,11 @@ void Engine::forget(const Container& container) {
   containers_.erase(container.id());
   auto name = names_.find(container.spec().name);
   if (name != names_.end() && name->second == container.id()) names_.erase(name);
-  if (container.spec().userns_size != 0) id_ranges_.release(container.spec().userns_base);
+  // Containers that share namespaces share the ids too.
+  bool shared = std::ranges::any_of(containers_, [&](const auto& entry) {
+    return entry.second->spec().userns_base == container.spec().userns_base;
+  });
+  if (container.spec().userns_size != 0 && !shared) id_ranges_.release(container.spec().userns_base);
 }
 
 async::Task<> Engine::discard(Container& container) {

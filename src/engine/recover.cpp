@@ -257,6 +257,10 @@ async::Task<bool> Container::adopt_shim() {
   }
   for (const auto& [key, value] : status->fields)
     if (key == "exec") adopt_exec(value);
+  // An update may have been noted and not carried out.
+  ResourceSpec limits = spec_.resources;
+  if (limits.pids_limit == 0) limits.pids_limit = -1;
+  (void)cgroup().set_limits(limits);
   activations_->run_started();
   if (status_.state == State::running) health_->resume();
   log::info("container found again", {{"container", id()}, {"pid", status_.process.pid}});

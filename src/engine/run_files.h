@@ -23,4 +23,9 @@ Result<RunFiles> make_run_files(const Engine& engine, const Container& container
 Result<void> write_hosts_file(const Engine& engine, const Container& container,
                               const std::vector<network::Ipv4>& addresses);
 
+// Whether it gets a network namespace of its own, neither the host's nor another container's.
+bool has_own_network(const ContainerSpec& spec);
+// From the root of each hierarchy.
+std::string cgroup_path(const EngineConfig& config, const ContainerSpec& spec);
+
 }  // namespace berth::engine

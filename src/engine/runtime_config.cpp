@@ -112,7 +112,8 @@ json::Array mounts_of(const ContainerSpec& spec, const RuntimeInputs& inputs) {
     mounts.push_back(mount("/dev/shm", "bind", "/dev/shm", {"rbind", "nosuid", "noexec", "nodev"}));
   } else {
     mounts.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
-    if (spec.ipc_mode != "none") mounts.push_back(mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", shm_size}));
+    if (spec.ipc_mode != "none")
+      mounts.push_back(mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", shm_size}));
   }
   // Parents before what is mounted below them, tmpfs and binds alike.
   std::multimap<std::ptrdiff_t, json::Value> asked;
@@ -223,8 +224,10 @@ std::uint64_t bounding_capabilities() {
 Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInputs& inputs) {
   TRY(std::set<std::string> capabilities, capabilities_of(spec));
   keep_available(capabilities, inputs.available_capabilities);
+  ProcessSpec process = spec.process;
+  process.env.insert(process.env.end(), inputs.env.begin(), inputs.env.end());
   json::Object config{{"ociVersion", "1.0.2"},
-                      {"process", process_object(spec, spec.process, inputs.user, inputs.args, capabilities)},
+                      {"process", process_object(spec, process, inputs.user, inputs.args, capabilities)},
                       {"root", json::Object{{"path", inputs.rootfs}, {"readonly", spec.read_only_root}}},
                       {"mounts", mounts_of(spec, inputs)},
                       {"linux", linux_object(spec, inputs, capabilities)}};
@@ -232,6 +235,7 @@ Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInput
     config["hostname"] = spec.hostname;
     if (!spec.domainname.empty()) config["domainname"] = spec.domainname;
   }
+  if (!inputs.hooks.empty()) config["hooks"] = inputs.hooks;
   json::Object annotations;
   for (const auto& [key, value] : spec.annotations) annotations[key] = value;
   if (!spec.privileged && !spec.seccomp_unconfined && spec.seccomp_profile.empty() && !inputs.seccomp_program.empty())

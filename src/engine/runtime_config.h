@@ -54,6 +54,8 @@ struct RuntimeInputs {
   std::string seccomp_program;
   std::vector<PreparedBind> binds;
   std::vector<RuntimeDevice> devices;
+  json::Object hooks;            // of CDI devices
+  std::vector<std::string> env;  // theirs too
 };
 
 // The capabilities that a container gets: Docker's default ones, plus cap_add, less cap_drop; all when privileged.

@@ -103,8 +103,8 @@ json::Array rates_of(const std::vector<DeviceRateSpec>& rates, std::string_view 
   for (const DeviceRateSpec& rate : rates) {
     struct stat status{};
     if (::stat(rate.path.c_str(), &status) < 0 || !S_ISBLK(status.st_mode)) continue;
-    list.push_back(json::Object{
-        {"major", major(status.st_rdev)}, {"minor", minor(status.st_rdev)}, {value_key, rate.rate}});
+    list.push_back(
+        json::Object{{"major", major(status.st_rdev)}, {"minor", minor(status.st_rdev)}, {value_key, rate.rate}});
   }
   return list;
 }

@@ -1,4 +1,5 @@
-// Docker's seccomp profiles (docs.docker.com, "Seccomp security profiles") in the shape of the OCI runtime specification.
+// Docker's seccomp profiles (docs.docker.com, "Seccomp security profiles") in the shape of the OCI runtime
+// specification.
 #include <sys/utsname.h>
 
 #include <algorithm>
