@@ -65,10 +65,9 @@ void add_absent_routes(http::Router& router, Api& api) {
   add_route(router, api, "POST /build/prune", no_build_cache);
   for (const char* route :
        {"POST /build", "POST /build/cancel", "POST /session", "POST /grpc", "POST /commit", "GET /images/search",
-        "GET /distribution/{name...}/json", "GET /containers/{id}/changes",
-        "GET /containers/{id}/export", "GET /containers/{id}/attach/ws", "POST /networks/{id}/connect",
-        "POST /networks/{id}/disconnect", "PUT /volumes/{name}", "GET /containers/{id}/checkpoints",
-        "POST /containers/{id}/checkpoints"})
+        "GET /distribution/{name...}/json", "GET /containers/{id}/changes", "GET /containers/{id}/export",
+        "POST /networks/{id}/connect", "POST /networks/{id}/disconnect", "PUT /volumes/{name}",
+        "GET /containers/{id}/checkpoints", "POST /containers/{id}/checkpoints"})
     add_route(router, api, route, not_supported, {.body_limit = http::kUnlimitedBody});
 }
 

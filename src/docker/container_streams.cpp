@@ -1,10 +1,13 @@
 // Attach, logs and resize.
+#include <sys/socket.h>
+
 #include "async/fd.h"
 #include "base/text.h"
 #include "docker/api.h"
 #include "docker/frame.h"
 #include "docker/output_queue.h"
 #include "engine/logs.h"
+#include "http/websocket.h"
 
 namespace berth::docker {
 
@@ -175,12 +178,34 @@ Task<Result<void>> attach(Api& api, Exchange& exchange) {
   co_return co_await container->attach(std::move(taken.fd), std::move(taken.leftover), options);
 }
 
+// The same for browsers: bytes in WebSocket messages, never framed. The engine carries them between the client and the
+// container, for only it speaks the protocol.
+Task<Result<void>> attach_websocket(Api& api, Exchange& exchange) {
+  const http::Query& query = exchange.request.query;
+  CO_TRY(auto container, find_container(api, exchange));
+  engine::AttachOptions options{.stdin_ = query.truth("stdin") && container->spec().open_stdin,
+                                .stdout_ = query.truth("stdout"),
+                                .stderr_ = query.truth("stderr"),
+                                .plain = true};
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) co_return fail_errno("make a socket pair");
+  sys::UniqueFd ours(ends[0]), theirs(ends[1]);
+  CO_TRY(http::Hijacked client, co_await http::accept_websocket(exchange));
+  if (query.truth("stream")) {
+    CO_TRY_OK(co_await container->attach(std::move(theirs), "", options));
+  }
+  theirs.reset();
+  co_await http::relay_websocket(api.loop(), std::move(client), std::move(ours));
+  co_return Result<void>();
+}
+
 }  // namespace
 
 void add_container_stream_routes(http::Router& router, Api& api) {
   add_route(router, api, "POST /containers/{id}/resize", resize);
   add_route(router, api, "GET /containers/{id}/logs", logs, {.on_gone = http::OnGone::cancel});
   add_route(router, api, "POST /containers/{id}/attach", attach);
+  add_route(router, api, "GET /containers/{id}/attach/ws", attach_websocket);
 }
 
 }  // namespace berth::docker

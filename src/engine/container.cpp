@@ -216,7 +216,7 @@ async::Task<Result<void>> Container::attach(sys::UniqueFd stream, std::string al
   }
   std::vector<sys::UniqueFd> fds;
   fds.push_back(std::move(stream));
-  ShimFields fields = attach_fields(already_read, options, !spec_.process.tty);
+  ShimFields fields = attach_fields(already_read, options, !spec_.process.tty && !options.plain);
   auto reply = co_await shim_->request("attach", std::move(fields), std::move(fds));
   if (!reply) co_return std::unexpected(std::move(reply).error());
   publish("attach");
@@ -228,7 +228,8 @@ async::Task<Result<void>> Container::hand_over_attaches(std::shared_ptr<ShimClie
   for (PendingAttach& attach : waiting) {
     std::vector<sys::UniqueFd> fds;
     fds.push_back(std::move(attach.stream));
-    ShimFields fields = attach_fields(attach.already_read, attach.options, !spec_.process.tty);
+    bool framed = !spec_.process.tty && !attach.options.plain;
+    ShimFields fields = attach_fields(attach.already_read, attach.options, framed);
     auto reply = co_await shim->request("attach", std::move(fields), std::move(fds));
     if (!reply) co_return std::unexpected(std::move(reply).error());
   }

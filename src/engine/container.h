@@ -37,6 +37,7 @@ struct AttachOptions {
   bool stdin_ = false;
   bool stdout_ = true;
   bool stderr_ = true;
+  bool plain = false;  // never framed
 };
 
 enum class WaitCondition { not_running, next_exit, removed };

@@ -99,6 +99,7 @@ void Container::give_up_restarting() {
 // The wait is not persisted: an engine that dies meanwhile leaves the state, and the next one starts the container.
 async::Task<> Container::restart_after(std::chrono::nanoseconds wait, std::uint64_t run) {
   auto self = shared_from_this();
+  co_await engine_.opened_.wait();
   co_await restart_given_up_.wait_for(wait);
   if (engine_.closing_) co_return;
   auto turn = co_await queue_.lock();

@@ -29,6 +29,7 @@ Engine::Engine(EngineConfig config, Parts parts, Runtimes runtimes, CgroupLayout
       attach_window_(parts.loop, cgroup_layout_),
       id_ranges_(config_.userns_first, config_.userns_count),
       events_(parts.loop),
+      opened_(parts.loop),
       tasks_(parts.loop) {}
 
 Engine::~Engine() = default;

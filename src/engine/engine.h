@@ -138,6 +138,7 @@ class Engine {
   std::map<std::string, std::string, std::less<>> names_;                      // name -> id
   std::map<std::string, std::shared_ptr<Exec>, std::less<>> execs_;            // by id
   bool closing_ = false;
+  async::Event opened_;  // what an earlier engine left has been found or swept: containers may start by themselves
   sys::UniqueFd lock_;
   async::TaskGroup tasks_;
 };

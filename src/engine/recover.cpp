@@ -131,6 +131,7 @@ async::Task<Result<void>> Engine::recover() {
     for (const std::string& name : *names)
       if (name.starts_with("trial-")) (void)fs::remove_tree(config_.state_dir + "/" + name);
   start_by_policy();
+  opened_.set();
   for (auto& container : list()) {
     if (container->spec().activations.empty()) continue;
     auto opened = container->activations_->open();
