@@ -33,6 +33,7 @@ constexpr CommandEntry kContainerCommands[] = {
     {"stop", &kStop},
     {"top", &kTop},
     {"unpause", &kUnpause},
+    {"update", &kUpdate},
     {"wait", &kWait},
 };
 
@@ -168,6 +169,7 @@ constexpr CommandEntry kTopCommands[] = {
     {"stats", &kStats, Group::containers},
     {"top", &kTop, Group::containers},
     {"unpause", &kUnpause, Group::containers},
+    {"update", &kUpdate, Group::containers},
     {"wait", &kWait, Group::containers},
 
     {"history", &kHistory, Group::images},

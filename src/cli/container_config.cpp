@@ -181,6 +181,35 @@ Result<Object> config_of(const ContainerOptions& o, const Strings& words, Attach
   return config;
 }
 
+// "/dev/sda:10mb" as {"Path": ..., "Rate": ...}.
+Result<void> put_rates(Object& host, std::string_view key, const Strings& texts, bool bytes) {
+  Array rates;
+  for (const std::string& text : texts) {
+    auto [path, value] = split_once(text, ':');
+    bool weight = key == "BlkioWeightDevice";
+    auto number = !value ? std::nullopt : parse_number<std::int64_t>(*value);
+    if (value && bytes && !number) {
+      if (auto parsed = parse_bytes(*value)) number = *parsed;
+    }
+    if (!value) return fail(ErrorCode::invalid, "bad format: {}", text);
+    if (!path.starts_with("/dev/")) return fail(ErrorCode::invalid, "bad format for device path: {}", text);
+    if (!number || *number < 0)
+      return fail(ErrorCode::invalid, "invalid {} for device: {}", weight ? "weight" : "rate", text);
+    rates.push_back(Object{{"Path", path}, {weight ? "Weight" : "Rate", *number}});
+  }
+  if (!rates.empty()) host[key] = std::move(rates);
+  return {};
+}
+
+Result<void> put_block_io(const ContainerOptions& o, Object& host) {
+  put(host, "BlkioWeight", o.blkio_weight);
+  TRY_OK(put_rates(host, "BlkioWeightDevice", o.blkio_weight_device, false));
+  TRY_OK(put_rates(host, "BlkioDeviceReadBps", o.device_read_bps, true));
+  TRY_OK(put_rates(host, "BlkioDeviceWriteBps", o.device_write_bps, true));
+  TRY_OK(put_rates(host, "BlkioDeviceReadIOps", o.device_read_iops, false));
+  return put_rates(host, "BlkioDeviceWriteIOps", o.device_write_iops, false);
+}
+
 void put_limits(const ContainerOptions& o, Object& host) {
   put(host, "Memory", o.memory);
   put(host, "MemoryReservation", o.memory_reservation);
@@ -194,7 +223,8 @@ void put_limits(const ContainerOptions& o, Object& host) {
   put(host, "NanoCpus", o.nano_cpus);
   put(host, "PidsLimit", o.pids_limit);
   put(host, "OomScoreAdj", o.oom_score_adj);
-  put(host, "BlkioWeight", o.blkio_weight);
+  put(host, "CpuRealtimePeriod", o.cpu_rt_period);
+  put(host, "CpuRealtimeRuntime", o.cpu_rt_runtime);
   put(host, "CpusetCpus", o.cpuset_cpus);
   put(host, "CpusetMems", o.cpuset_mems);
   put(host, "OomKillDisable", o.oom_kill_disable);
@@ -215,12 +245,25 @@ Result<void> put_security(const ContainerOptions& o, Object& host) {
   put(host, "GroupAdd", o.group_add);
   put(host, "Isolation", o.isolation);
   TRY(Strings security, security_opts(o.security_opts));
+  // Docker's client says this one in two members of its own.
+  if (std::erase(security, "systempaths=unconfined") != 0) {
+    host["MaskedPaths"] = Array{};
+    host["ReadonlyPaths"] = Array{};
+  }
   put(host, "SecurityOpt", security);
   put(host, "Sysctls", pairs(o.sysctls));
-  Array devices, ulimits;
-  for (const std::string& device : o.devices) devices.push_back(device_of(device));
+  Array devices, ulimits, cdi_names, requests;
+  for (const std::string& device : o.devices) {
+    // "vendor.com/class=name" is no path, but a name of the Container Device Interface.
+    if (!device.starts_with('/') && device.contains('='))
+      cdi_names.push_back(Value(device));
+    else
+      devices.push_back(device_of(device));
+  }
   if (!devices.empty()) host["Devices"] = devices;
-  if (!o.device_requests.empty()) host["DeviceRequests"] = json::encode(o.device_requests);
+  for (const Value& request : o.device_requests) requests.push_back(request);
+  if (!cdi_names.empty()) requests.push_back(Object{{"Driver", "cdi"}, {"DeviceIDs", std::move(cdi_names)}});
+  if (!requests.empty()) host["DeviceRequests"] = std::move(requests);
   for (const std::string& text : o.ulimits) {
     TRY(Value ulimit, parse_ulimit(text));
     ulimits.push_back(ulimit);
@@ -268,6 +311,7 @@ Result<Object> host_config_of(const ContainerOptions& o, Object& config) {
   if (!o.log_driver.empty() || !o.log_opts.empty())
     host["LogConfig"] = Object{{"Type", o.log_driver}, {"Config", pairs(o.log_opts)}};
   put_limits(o, host);
+  TRY_OK(put_block_io(o, host));
   TRY_OK(put_security(o, host));
   TRY_OK(put_network(o, config, host));
   // So that the terminal has its size before the first program looks.
@@ -352,6 +396,16 @@ Result<Value> networking_of(const ContainerOptions& o, std::string& mode) {
 }
 
 }  // namespace
+
+Result<Value> make_update_body(const ContainerOptions& options) {
+  Object body;
+  put_limits(options, body);
+  put(body, "BlkioWeight", options.blkio_weight);
+  if (!options.restart.empty()) {
+    TRY(body["RestartPolicy"], restart_policy(options.restart));
+  }
+  return body;
+}
 
 Attached attached_streams(const ContainerOptions& options, bool detached) {
   if (detached) return {};

@@ -37,7 +37,8 @@ struct ContainerOptions {
 
   // Limits.
   Number memory, memory_reservation, memory_swap, memory_swappiness, kernel_memory, shm_size, cpu_shares, cpu_period,
-      cpu_quota, pids_limit, oom_score_adj, nano_cpus, blkio_weight;
+      cpu_quota, cpu_rt_period, cpu_rt_runtime, pids_limit, oom_score_adj, nano_cpus, blkio_weight;
+  Strings blkio_weight_device, device_read_bps, device_write_bps, device_read_iops, device_write_iops;
   std::string cpuset_cpus, cpuset_mems;
   bool oom_kill_disable = false;
 
@@ -53,6 +54,8 @@ struct ContainerOptions {
 };
 
 void declare_container_flags(Flags& flags, ContainerOptions& options);
+// Those of them that `update` takes too.
+void declare_updatable_flags(Flags& flags, ContainerOptions& options);
 
 // The streams that are attached: what -a says, or all (stdin with -i) unless detached.
 struct Attached {
@@ -62,6 +65,9 @@ Attached attached_streams(const ContainerOptions& options, bool detached);
 
 // words: the image, then the command. `invalid` with Docker's texts.
 Result<json::Value> make_create_body(const ContainerOptions& options, const Strings& words, Attached attached);
+
+// The body of POST /containers/{id}/update.
+Result<json::Value> make_update_body(const ContainerOptions& options);
 
 // The pieces, which have tests of their own.
 //

@@ -89,12 +89,12 @@ void declare_surroundings(Flags& flags, ContainerOptions& o) {
   flags.add("uts", o.uts, "The UTS namespace");
   flags.add("cgroupns", o.cgroupns, "The cgroup namespace: private or host");
   flags.add("cgroup-parent", o.cgroup_parent, "The cgroup above the container's");
-  flags.add("restart", o.restart, "When to start it again: no, always, unless-stopped, on-failure[:TIMES]")
-      .defaults_to("no");
   flags.add("isolation", o.isolation, "The isolation technology");
 }
 
-void declare_limits(Flags& flags, ContainerOptions& o) {
+}  // namespace
+
+void declare_updatable_flags(Flags& flags, ContainerOptions& o) {
   flags.add_bytes("memory,m", o.memory, "The most memory");
   flags.add_bytes("memory-reservation", o.memory_reservation, "Memory to come down to when the host is short");
   auto swap = [&o](std::string_view text) -> Result<void> {
@@ -106,9 +106,6 @@ void declare_limits(Flags& flags, ContainerOptions& o) {
     return {};
   };
   flags.add_value("memory-swap", "bytes", swap, "The most memory and swap together; -1: no limit");
-  flags.add("memory-swappiness", o.memory_swappiness, "How willingly memory is swapped out, 0 to 100");
-  flags.add_bytes("kernel-memory", o.kernel_memory, "The most kernel memory");
-  flags.add_bytes("shm-size", o.shm_size, "The size of /dev/shm");
   auto cpus = [&o](std::string_view text) -> Result<void> {
     TRY(o.nano_cpus, parse_cpus(text));
     return {};
@@ -117,10 +114,29 @@ void declare_limits(Flags& flags, ContainerOptions& o) {
   flags.add("cpu-shares,c", o.cpu_shares, "The weight among those that want processor time");
   flags.add("cpu-period", o.cpu_period, "The period of the processor quota, in microseconds");
   flags.add("cpu-quota", o.cpu_quota, "The processor quota of a period, in microseconds");
+  flags.add("cpu-rt-period", o.cpu_rt_period, "The period of the real-time quota, in microseconds");
+  flags.add("cpu-rt-runtime", o.cpu_rt_runtime, "The real-time quota of a period, in microseconds");
   flags.add("cpuset-cpus", o.cpuset_cpus, "The processors to run on: 0-3, 0,1");
   flags.add("cpuset-mems", o.cpuset_mems, "The memory nodes to use: 0-3, 0,1");
   flags.add("pids-limit", o.pids_limit, "The most processes; -1: no limit");
   flags.add("blkio-weight", o.blkio_weight, "The weight among those that want the disk, 10 to 1000");
+  flags.add("restart", o.restart, "When to start it again: no, always, unless-stopped, on-failure[:TIMES]");
+}
+
+namespace {
+
+void declare_limits(Flags& flags, ContainerOptions& o) {
+  declare_updatable_flags(flags, o);
+  flags.add("memory-swappiness", o.memory_swappiness, "How willingly memory is swapped out, 0 to 100");
+  flags.add_bytes("kernel-memory", o.kernel_memory, "The most kernel memory");
+  flags.add_bytes("shm-size", o.shm_size, "The size of /dev/shm");
+  for (auto [name, list, help] :
+       {std::tuple{"blkio-weight-device", &o.blkio_weight_device, "The weight for one disk: PATH:WEIGHT"},
+        {"device-read-bps", &o.device_read_bps, "The most bytes a second read from a disk: PATH:RATE"},
+        {"device-write-bps", &o.device_write_bps, "The most bytes a second written to a disk: PATH:RATE"},
+        {"device-read-iops", &o.device_read_iops, "The most reads a second from a disk: PATH:RATE"},
+        {"device-write-iops", &o.device_write_iops, "The most writes a second to a disk: PATH:RATE"}})
+    flags.add(name, *list, help);
   flags.add("oom-score-adj", o.oom_score_adj, "How soon the kernel kills it when memory is short, -1000 to 1000");
   flags.add("oom-kill-disable", o.oom_kill_disable, "Never kill it for want of memory");
 }

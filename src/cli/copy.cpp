@@ -15,7 +15,6 @@
 #include "cli/output.h"
 #include "cli/pipe.h"
 #include "cli/terminal.h"
-#include "cli/through_pipe.h"
 #include "cli/verbs.h"
 #include "fs/pack.h"
 #include "fs/stream.h"

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/credentials.h"
+#include "cli/docker_config.h"
 #include "cli/output.h"
 #include "cli/pull.h"
 #include "cli/terminal.h"

@@ -9,6 +9,8 @@ namespace berth::cli {
 extern const Command kRun, kCreate, kExec, kAttach, kStart;
 // lifecycle.cpp
 extern const Command kStop, kRestart, kKill, kWait, kPause, kUnpause, kRename, kRemove;
+// update.cpp
+extern const Command kUpdate;
 // ps.cpp, logs.cpp, inspect.cpp, top.cpp, copy.cpp, stats.cpp
 extern const Command kPs, kLogs, kInspect, kInspectContainer, kInspectImage, kTop, kPort, kCopy, kStats;
 // images.cpp, pull.cpp, archives.cpp, bootstrap.cpp, login.cpp

@@ -70,8 +70,8 @@ void add_absent_routes(http::Router& router, Api& api) {
   add_route(router, api, "PUT /volumes/{name}", no_swarm);
   add_route(router, api, "GET /plugins", no_plugins);
   for (const char* route : {"POST /session", "POST /grpc"}) add_route(router, api, route, no_session);
-  for (const char* route : {"POST /build/cancel", "POST /containers/{id}/update", "GET /containers/{id}/attach/ws",
-                            "GET /containers/{id}/checkpoints", "POST /containers/{id}/checkpoints"})
+  for (const char* route :
+       {"POST /build/cancel", "GET /containers/{id}/checkpoints", "POST /containers/{id}/checkpoints"})
     add_route(router, api, route, not_supported, {.body_limit = http::kUnlimitedBody});
 }
 

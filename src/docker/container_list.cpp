@@ -16,6 +16,11 @@ using async::Task;
 using http::Exchange;
 using ContainerPtr = std::shared_ptr<engine::Container>;
 
+std::string_view health_of(const engine::Container& container) {
+  const auto& health = container.status().health;
+  return health ? std::string_view(health->state) : "none";
+}
+
 constexpr std::initializer_list<std::string_view> kListFilters = {
     "ancestor", "before", "expose",  "exited",  "health", "id",     "is-task", "isolation",
     "label",    "name",   "network", "publish", "since",  "status", "volume"};
@@ -25,6 +30,10 @@ Result<void> check_values(const Filters& filters) {
   for (const std::string& status : filters.all("status"))
     if (std::ranges::find(kStates, status) == std::end(kStates))
       return fail(ErrorCode::invalid, "invalid filter 'status={}'", status);
+  constexpr std::string_view kHealths[] = {"starting", "healthy", "unhealthy", "none"};
+  for (const std::string& health : filters.all("health"))
+    if (std::ranges::find(kHealths, health) == std::end(kHealths))
+      return fail(ErrorCode::invalid, "invalid filter 'health={}'", health);
   for (const std::string& code : filters.all("exited"))
     if (!parse_number<int>(code)) return fail(ErrorCode::invalid, "invalid filter 'exited={}'", code);
   return {};
@@ -80,13 +89,13 @@ bool matches_ports(const Filters& filters, const engine::Container& container) {
 bool matches(const Api& api, const Filters& filters, const engine::Container& container) {
   const engine::ContainerSpec& spec = container.spec();
   bool named = filters.match("name", spec.name) || filters.match("name", "/" + spec.name);
-  bool exited = !filters.has("exited") || (container.status().finished_at.is_set() && !container.running() &&
+  bool exited = !filters.has("exited") || (container.status().finished_at.is_set() && !container.active() &&
                                            filters.exact("exited", std::to_string(container.status().exit_code)));
   return named && exited && filters.match("id", spec.id) && filters.labels(spec.labels) &&
-         filters.exact("status", engine::state_name(container.status().state)) && filters.exact("health", "none") &&
-         filters.exact("is-task", "false") && filters.exact("isolation", "default") &&
-         matches_ancestor(api, filters, spec) && matches_volume(filters, spec) && matches_network(filters, container) &&
-         matches_ports(filters, container);
+         filters.exact("status", engine::state_name(container.status().state)) &&
+         filters.exact("health", health_of(container)) && filters.exact("is-task", "false") &&
+         filters.exact("isolation", "default") && matches_ancestor(api, filters, spec) &&
+         matches_volume(filters, spec) && matches_network(filters, container) && matches_ports(filters, container);
 }
 
 // `before` and `since` name containers; what was made strictly before or after them stays.
@@ -113,7 +122,7 @@ Task<Result<void>> list(Api& api, Exchange& exchange) {
   std::vector<ContainerPtr> containers = api.engine.list();
   Access access = access_of(exchange);
   std::erase_if(containers, [&](const ContainerPtr& each) {
-    return !sees(access, *each) || (!all && !each->running()) || !matches(api, filters, *each);
+    return !sees(access, *each) || (!all && !each->active()) || !matches(api, filters, *each);
   });
   CO_TRY_OK(keep_between(api, filters, access, containers));
   if (limit > 0 && containers.size() > static_cast<std::size_t>(limit))
@@ -137,7 +146,7 @@ Task<Result<void>> prune(Api& api, Exchange& exchange) {
   json::Array deleted;
   std::uint64_t reclaimed = 0;
   for (const ContainerPtr& container : api.engine.list()) {
-    if (container->running() || !filters.labels(container->spec().labels)) continue;
+    if (container->active() || !filters.labels(container->spec().labels)) continue;
     if (filters.has("label!") && filters.labels(container->spec().labels, "label!")) continue;
     auto size = co_await measure(api, container);
     // Started or removed by somebody else meanwhile: not ours any more.

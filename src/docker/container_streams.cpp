@@ -1,6 +1,7 @@
 // Attach, logs and resize.
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <chrono>
 
@@ -10,6 +11,7 @@
 #include "docker/frame.h"
 #include "docker/output_queue.h"
 #include "engine/logs.h"
+#include "http/websocket.h"
 
 namespace berth::docker {
 
@@ -62,19 +64,75 @@ Result<engine::LogQuery> log_query_of(const Exchange& exchange) {
   return wanted;
 }
 
-// How one container's log goes to one client.
-struct LogWriter {
-  OutputQueue& queue;
-  bool framed;
-  bool timestamps;
+// How one container's log goes to one client: lines of one stream that come together share a frame.
+class LogWriter : public engine::LogSink {
+ public:
+  struct Shape {
+    bool framed = true;
+    bool timestamps = false;
+    std::string details;  // before each line; empty: none
+  };
+  explicit LogWriter(Shape shape) : shape_(std::move(shape)) {}
 
-  Task<Result<void>> deliver(const engine::LogEntry& entry) {
-    std::string text = timestamps ? format_rfc3339_fixed(entry.time) + " " : std::string();
-    text += entry.text;
-    if (framed) queue.push(frame_header(entry.stderr_ ? StreamKind::stderr_ : StreamKind::stdout_, text.size()));
-    queue.push(text);
-    return queue.room();
+  void take(const engine::LogLine& line) override {
+    StreamKind kind = line.stderr_ ? StreamKind::stderr_ : StreamKind::stdout_;
+    if (shape_.framed && (frame_ == kNone || kind != kind_ || bytes_.size() - frame_ > kFrame)) {
+      end_frame();
+      kind_ = kind;
+      frame_ = bytes_.size();
+      bytes_.append(8, '\0');
+    }
+    if (shape_.timestamps) bytes_.append(line.time).push_back(' ');
+    if (!shape_.details.empty()) bytes_.append(shape_.details).push_back(' ');
+    bytes_.append(line.text);
   }
+
+ protected:
+  // What has been taken since the last call.
+  std::string take_bytes() {
+    end_frame();
+    return std::exchange(bytes_, {});
+  }
+
+ private:
+  static constexpr std::size_t kNone = std::string::npos;
+  static constexpr std::size_t kFrame = 32 << 10;
+
+  void end_frame() {
+    if (frame_ == kNone) return;
+    std::string header = frame_header(kind_, bytes_.size() - frame_ - 8);
+    bytes_.replace(frame_, header.size(), header);
+    frame_ = kNone;
+  }
+
+  Shape shape_;
+  std::string bytes_;
+  std::size_t frame_ = kNone;  // where the open one begins
+  StreamKind kind_ = StreamKind::stdout_;
+};
+
+class QueuedLog : public LogWriter {
+ public:
+  QueuedLog(OutputQueue& queue, Shape shape) : LogWriter(std::move(shape)), queue_(queue) {}
+  Task<Result<void>> flush() override {
+    if (std::string bytes = take_bytes(); !bytes.empty()) queue_.push(bytes);
+    return queue_.room();
+  }
+
+ private:
+  OutputQueue& queue_;
+};
+
+class DirectLog : public LogWriter {
+ public:
+  DirectLog(async::Fd& stream, Shape shape) : LogWriter(std::move(shape)), stream_(stream) {}
+  Task<Result<void>> flush() override {
+    std::string bytes = take_bytes();
+    co_return co_await stream_.write_all(bytes);
+  }
+
+ private:
+  async::Fd& stream_;
 };
 
 Task<Result<void>> logs(Api& api, Exchange& exchange) {
@@ -82,10 +140,11 @@ Task<Result<void>> logs(Api& api, Exchange& exchange) {
   CO_TRY(engine::LogQuery query, log_query_of(exchange));
   bool tty = container->spec().process.tty;
   OutputQueue queue(exchange, std::string(stream_type(!tty && speaks(exchange, "1.42"))));
-  LogWriter writer{queue, !tty, exchange.request.query.truth("timestamps")};
+  LogWriter::Shape shape{!tty, exchange.request.query.truth("timestamps"), ""};
+  if (exchange.request.query.truth("details")) shape.details = engine::log_details(container->spec());
+  QueuedLog sink(queue, std::move(shape));
   if (query.follow) queue.open();
-  auto read = co_await engine::read_logs(container, query,
-                                         [&writer](const engine::LogEntry& entry) { return writer.deliver(entry); });
+  auto read = co_await engine::read_logs(container, query, sink);
   if (read) queue.open();
   auto closed = queue.begun() ? co_await queue.close() : Result<void>();
   if (!read) co_return read;
@@ -96,14 +155,9 @@ Task<Result<void>> logs(Api& api, Exchange& exchange) {
 Task<Result<void>> replay_log(std::shared_ptr<engine::Container> container, engine::AttachOptions options,
                               async::Fd& stream) {
   engine::LogQuery query{.stdout_ = options.stdout_, .stderr_ = options.stderr_};
-  bool framed = !container->spec().process.tty;
-  std::string pending;
-  auto deliver = [&](const engine::LogEntry& entry) {
-    pending = framed ? frame_header(entry.stderr_ ? StreamKind::stderr_ : StreamKind::stdout_, entry.text.size()) : "";
-    pending += entry.text;
-    return stream.write_all(pending);
-  };
-  co_return co_await engine::read_logs(container, query, deliver);
+  LogWriter::Shape shape{!container->spec().process.tty, false, ""};
+  DirectLog sink(stream, std::move(shape));
+  co_return co_await engine::read_logs(container, query, sink);
 }
 
 // docker-py reads the answer's head through a buffer, which it then forgets with whatever else is in it. So nothing
@@ -141,12 +195,34 @@ Task<Result<void>> attach(Api& api, Exchange& exchange) {
   co_return co_await container->attach(std::move(taken.fd), std::move(taken.leftover), options);
 }
 
+// The same for browsers: bytes in WebSocket messages, never framed. The engine carries them between the client and the
+// container, for only it speaks the protocol.
+Task<Result<void>> attach_websocket(Api& api, Exchange& exchange) {
+  const http::Query& query = exchange.request.query;
+  CO_TRY(auto container, find_container(api, exchange));
+  engine::AttachOptions options{.stdin_ = query.truth("stdin") && container->spec().open_stdin,
+                                .stdout_ = query.truth("stdout"),
+                                .stderr_ = query.truth("stderr"),
+                                .plain = true};
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) co_return fail_errno("make a socket pair");
+  sys::UniqueFd ours(ends[0]), theirs(ends[1]);
+  CO_TRY(http::Hijacked client, co_await http::accept_websocket(exchange));
+  if (query.truth("stream")) {
+    CO_TRY_OK(co_await container->attach(std::move(theirs), "", options));
+  }
+  theirs.reset();
+  co_await http::relay_websocket(api.loop(), std::move(client), std::move(ours));
+  co_return Result<void>();
+}
+
 }  // namespace
 
 void add_container_stream_routes(http::Router& router, Api& api) {
   add_route(router, api, "POST /containers/{id}/resize", resize);
   add_route(router, api, "GET /containers/{id}/logs", logs, {.on_gone = http::OnGone::cancel});
   add_route(router, api, "POST /containers/{id}/attach", attach);
+  add_route(router, api, "GET /containers/{id}/attach/ws", attach_websocket);
 }
 
 }  // namespace berth::docker

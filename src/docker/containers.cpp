@@ -2,11 +2,13 @@
 #include "base/text.h"
 #include "docker/api.h"
 #include "docker/create_request.h"
+#include "docker/detail/resources.h"
 #include "docker/fields.h"
 #include "docker/inspect.h"
 #include "docker/platform.h"
 #include "docker/policy.h"
 #include "docker/sizes.h"
+#include "engine/host_limits.h"
 
 namespace berth::docker {
 
@@ -22,14 +24,15 @@ Task<Result<void>> create(Api& api, Exchange& exchange) {
   CO_TRY(engine::CreateRequest request, decode_create_request(body, std::move(name)));
   CO_TRY_OK(check_create(access_of(exchange), request.spec, api.volumes()));
   CO_TRY(auto platform, platform_of(exchange));
-  json::Array warnings;
+  CO_TRY_OK(engine::check_against_host(request.spec, api.engine.cgroup_layout()));
+  std::vector<std::string> warnings = engine::adapt_to_host(request.spec, api.engine.cgroup_layout());
   if (auto image = api.images().find(request.spec.image)) {
     if (platform) CO_TRY_OK(check_platform(**image, *platform, request.spec.image));
     for (std::string& warning : platform_warnings(**image, platform.has_value()))
       warnings.emplace_back(std::move(warning));
   }
   CO_TRY(auto container, co_await api.engine.create(std::move(request)));
-  json::Object answer{{"Id", container->id()}, {"Warnings", std::move(warnings)}};
+  json::Object answer{{"Id", container->id()}, {"Warnings", json::encode(warnings)}};
   co_return co_await exchange.respond_json(201, std::move(answer));
 }
 
@@ -92,6 +95,15 @@ Task<Result<void>> unpause(Api& api, Exchange& exchange) {
   co_return co_await exchange.respond_empty(204);
 }
 
+Task<Result<void>> update(Api& api, Exchange& exchange) {
+  CO_TRY(auto container, find_container(api, exchange));
+  CO_TRY(json::Value body, co_await exchange.read_json());
+  CO_TRY(engine::UpdateRequest request, detail::decode_update(body));
+  CO_TRY_OK(co_await container->update(std::move(request)));
+  json::Object answer{{"Warnings", nullptr}};
+  co_return co_await exchange.respond_json(200, std::move(answer));
+}
+
 Task<Result<void>> rename(Api& api, Exchange& exchange) {
   CO_TRY(auto container, find_container(api, exchange));
   std::string name = exchange.request.query.get("name");
@@ -151,6 +163,7 @@ void add_container_routes(http::Router& router, Api& api) {
   add_route(router, api, "POST /containers/{id}/pause", pause);
   add_route(router, api, "POST /containers/{id}/unpause", unpause);
   add_route(router, api, "POST /containers/{id}/rename", rename);
+  add_route(router, api, "POST /containers/{id}/update", update);
   add_route(router, api, "DELETE /containers/{id}", remove);
   add_route(router, api, "POST /containers/{id}/wait", wait, {.on_gone = http::OnGone::cancel});
   add_route(router, api, "GET /containers/{id}/top", top);

@@ -2,6 +2,7 @@
 
 #include "docker/detail/host_config.h"
 #include "docker/fields.h"
+#include "engine/health.h"
 
 namespace berth::docker {
 
@@ -9,12 +10,10 @@ namespace {
 
 using engine::ContainerSpec;
 
-Result<void> decode_healthcheck(const json::Value* value) {
-  if (value == nullptr) return {};
-  Fields fields(*value, "Healthcheck");
-  auto test = fields.take_words("Test").value_or(std::vector<std::string>());
-  if (test.empty() || test == std::vector<std::string>{"NONE"}) return {};
-  return fail(ErrorCode::invalid, "Healthcheck is not supported by this engine");
+Result<void> decode_healthcheck(const json::Value* value, ContainerSpec& spec) {
+  if (value == nullptr || is_unset(*value)) return {};
+  TRY(spec.health, annotate(engine::decode_health(*value), "Healthcheck"));
+  return {};
 }
 
 Result<std::vector<std::string>> decode_exposed(Fields& config) {
@@ -48,7 +47,7 @@ Result<void> decode_config(Fields& config, engine::CreateRequest& request) {
   request.entrypoint = config.take_words("Entrypoint");
   request.cmd = config.take_words("Cmd");
   TRY(spec.exposed_ports, decode_exposed(config));
-  TRY_OK(decode_healthcheck(config.take_value("Healthcheck")));
+  TRY_OK(decode_healthcheck(config.take_value("Healthcheck"), spec));
   // Facts about how an image was built, which some clients copy from it; Name is the old place of the query's name.
   config.drop({"OnBuild", "ArgsEscaped", "Shell", "Name"});
   return {};

@@ -18,19 +18,43 @@ json::Value words_or_null(const std::vector<std::string>& words) {
   return words.empty() ? json::Value(nullptr) : json::encode(words);
 }
 
+json::Value print_health(const engine::HealthStatus& health) {
+  json::Array log;
+  for (const engine::HealthProbe& probe : health.log)
+    log.push_back(json::Object{{"Start", format_rfc3339(probe.start)},
+                               {"End", format_rfc3339(probe.end)},
+                               {"ExitCode", probe.exit_code},
+                               {"Output", probe.output}});
+  return json::Object{{"Status", health.state}, {"FailingStreak", health.failing_streak}, {"Log", std::move(log)}};
+}
+
 json::Value print_state(const engine::Container& container) {
   const ContainerStatus& status = container.status();
-  return json::Object{{"Status", engine::state_name(status.state)},
-                      {"Running", container.running()},
-                      {"Paused", status.state == State::paused},
-                      {"Restarting", false},
-                      {"OOMKilled", status.oom_killed},
-                      {"Dead", status.state == State::dead},
-                      {"Pid", container.running() ? status.process.pid : 0},
-                      {"ExitCode", status.exit_code},
-                      {"Error", status.error},
-                      {"StartedAt", format_rfc3339(status.started_at)},
-                      {"FinishedAt", format_rfc3339(status.finished_at)}};
+  json::Object state{{"Status", engine::state_name(status.state)},
+                     {"Running", container.active()},
+                     {"Paused", status.state == State::paused},
+                     {"Restarting", status.state == State::restarting},
+                     {"OOMKilled", status.oom_killed},
+                     {"Dead", status.state == State::dead},
+                     {"Pid", container.running() ? status.process.pid : 0},
+                     {"ExitCode", status.exit_code},
+                     {"Error", status.error},
+                     {"StartedAt", format_rfc3339(status.started_at)},
+                     {"FinishedAt", format_rfc3339(status.finished_at)}};
+  if (status.health) state["Health"] = print_health(*status.health);
+  return state;
+}
+
+json::Value print_healthcheck(const engine::HealthSpec& health) {
+  json::Object shown;
+  if (!health.test.empty()) shown["Test"] = json::encode(health.test);
+  for (auto [name, value] : {std::pair{"Interval", health.interval},
+                             {"Timeout", health.timeout},
+                             {"StartPeriod", health.start_period},
+                             {"StartInterval", health.start_interval},
+                             {"Retries", std::int64_t(health.retries)}})
+    if (value != 0) shown[name] = value;
+  return shown;
 }
 
 json::Value print_config(const ContainerSpec& spec) {
@@ -58,6 +82,8 @@ json::Value print_config(const ContainerSpec& spec) {
   if (!exposed.empty()) config["ExposedPorts"] = std::move(exposed);
   if (!spec.stop_signal.empty()) config["StopSignal"] = spec.stop_signal;
   if (spec.stop_timeout) config["StopTimeout"] = *spec.stop_timeout;
+  if (spec.health) config["Healthcheck"] = print_healthcheck(*spec.health);
+  if (!spec.shell.empty()) config["Shell"] = json::encode(spec.shell);
   return config;
 }
 

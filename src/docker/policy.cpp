@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "engine/join.h"
 
 namespace berth::docker {
 
@@ -57,6 +58,21 @@ std::unexpected<Error> refuse(std::string_view what) {
   return fail(ErrorCode::denied, "{} is not allowed through this socket", what);
 }
 
+// What other containers and the host would feel, or what would take a layer of confinement away.
+Result<void> check_sharing(const engine::ContainerSpec& spec) {
+  if (engine::joins_another(spec) || spec.ipc_mode == "shareable") return refuse("a namespace of another container");
+  if (!spec.volumes_from.empty()) return refuse("VolumesFrom");
+  if (!spec.device_requests.empty() || !spec.device_cgroup_rules.empty()) return refuse("a device of the host");
+  if (!spec.seccomp_profile.empty()) return refuse("another seccomp profile");
+  if (spec.masked_paths || spec.readonly_paths) return refuse("MaskedPaths or ReadonlyPaths");
+  if (!spec.cgroup_parent.empty()) return refuse("CgroupParent");
+  if (!spec.annotations.empty()) return refuse("an annotation for the runtime");
+  if (spec.resources.cpu_rt_runtime != 0) return refuse("real-time processor time");
+  for (const engine::MountSpec& mount : spec.mounts)
+    if (!mount.volume_options.empty()) return refuse("a volume with driver options");
+  return {};
+}
+
 Result<void> check_isolation(const engine::ContainerSpec& spec) {
   if (spec.privileged || spec.process.privileged) return refuse("a privileged container");
   if (spec.userns_mode == "host") return refuse("the host's user namespace");
@@ -79,7 +95,7 @@ Result<void> check_isolation(const engine::ContainerSpec& spec) {
   if (spec.oom_score_adj < 0) return refuse("a negative OomScoreAdj");
   if (spec.resources.oom_kill_disable) return refuse("OomKillDisable");
   if (!spec.runtime.empty()) return refuse("the choice of a runtime");
-  return {};
+  return check_sharing(spec);
 }
 
 Result<void> check_portal_mounts(const engine::ContainerSpec& spec, const volume::Volumes& volumes) {

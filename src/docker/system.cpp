@@ -94,7 +94,7 @@ void count_containers(const Api& api, json::Object& info) {
   for (const auto& container : api.engine.list()) {
     if (container->status().state == engine::State::paused)
       ++paused;
-    else if (container->running())
+    else if (container->active())
       ++running;
     else
       ++stopped;

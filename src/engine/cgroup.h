@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/spec.h"
 
 namespace berth::engine {
 
@@ -47,6 +48,8 @@ class Cgroup {
   Result<CgroupStats> stats() const;
   // Whether the kernel has killed something in it for lack of memory.
   bool oom_killed() const;
+  // Sets the limits that are not 0 or empty; pids_limit -1 takes that limit away. The others stay.
+  Result<void> set_limits(const ResourceSpec& limits) const;
   Result<void> freeze() const;
   Result<void> thaw() const;
   // SIGKILL to everything in it (cgroup.kill, or one by one until none is left).

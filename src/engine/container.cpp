@@ -8,8 +8,10 @@
 #include "engine/activation.h"
 #include "engine/engine.h"
 #include "engine/exec.h"
+#include "engine/health_monitor.h"
 #include "engine/process_table.h"
 #include "engine/root_view.h"
+#include "engine/run_files.h"
 #include "engine/shim_client.h"
 #include "engine/signals.h"
 #include "fs/root_dir.h"
@@ -24,6 +26,8 @@ Container::Container(Engine& engine, ContainerSpec spec, ContainerStatus status)
       queue_(engine.parts_.loop),
       changes_(engine.parts_.loop),
       activations_(std::make_unique<Activations>(engine.parts_.loop, *this)),
+      health_(std::make_unique<HealthMonitor>(engine.parts_.loop, *this)),
+      restart_given_up_(engine.parts_.loop),
       tasks_(engine.parts_.loop) {}
 
 Container::~Container() = default;
@@ -47,7 +51,7 @@ Result<void> Container::change(Change change) {
   return save_status();
 }
 
-Cgroup Container::cgroup() const { return Cgroup(engine_.cgroup_layout_, engine_.config_.cgroup_parent + "/" + id()); }
+Cgroup Container::cgroup() const { return Cgroup(engine_.cgroup_layout_, cgroup_path(engine_.config_, spec_)); }
 
 void Container::publish(std::string action, std::map<std::string, std::string> more) {
   more.insert(spec_.labels.begin(), spec_.labels.end());
@@ -63,6 +67,10 @@ std::unexpected<Error> not_running(const std::string& id) {
   return fail(ErrorCode::conflict, "container {} is not running", id);
 }
 
+std::unexpected<Error> is_restarting(const std::string& id) {
+  return fail(ErrorCode::conflict, "Container {} is restarting, wait until the container is running", id);
+}
+
 std::unexpected<Error> gone(const std::string& id) { return fail(ErrorCode::not_found, "No such container: {}", id); }
 
 }  // namespace
@@ -71,6 +79,15 @@ async::Task<Result<void>> Container::start() {
   auto self = shared_from_this();
   auto turn = co_await queue_.lock();
   if (removed_) co_return gone(id());
+  co_return co_await start_afresh();
+}
+
+// Started by somebody: what its restart policy remembers of earlier runs is over.
+async::Task<Result<void>> Container::start_afresh() {
+  if (active()) co_return fail(ErrorCode::not_modified, "container {} is already running", id());
+  restarts_.reset();
+  status_.restart_count = 0;
+  status_.manually_stopped = false;
   co_return co_await start_locked();
 }
 
@@ -78,7 +95,7 @@ async::Task<Result<void>> Container::stop(std::optional<int> timeout, std::strin
   auto self = shared_from_this();
   auto turn = co_await queue_.lock();
   if (removed_) co_return gone(id());
-  if (!running()) co_return fail(ErrorCode::not_modified, "container {} is not running", id());
+  if (!active()) co_return fail(ErrorCode::not_modified, "container {} is not running", id());
   CO_TRY_OK(co_await stop_locked(timeout, std::move(signal)));
   publish("stop");
   co_return Result<void>();
@@ -88,8 +105,8 @@ async::Task<Result<void>> Container::restart(std::optional<int> timeout, std::st
   auto self = shared_from_this();
   auto turn = co_await queue_.lock();
   if (removed_) co_return gone(id());
-  if (running()) CO_TRY_OK(co_await stop_locked(timeout, std::move(signal)));
-  CO_TRY_OK(co_await start_locked());
+  if (active()) CO_TRY_OK(co_await stop_locked(timeout, std::move(signal)));
+  CO_TRY_OK(co_await start_afresh());
   publish("restart");
   co_return Result<void>();
 }
@@ -101,7 +118,13 @@ async::Task<Result<void>> Container::kill(std::string signal, std::string as_ask
   auto frame = [&](Result<void> result) { return annotate(std::move(result), "cannot kill container: {}", as_asked); };
   auto number = parse_signal(signal);
   if (!number) co_return frame(std::unexpected(std::move(number).error()));
+  if (status_.state == State::restarting) {
+    // There is no process; that it is not started again is what was meant.
+    note_ask_to_end(*number);
+    co_return Result<void>();
+  }
   if (!running() || !shim_) co_return frame(not_running(id()));
+  note_ask_to_end(*number);
   auto sent = co_await signal_processes(*number);
   if (!sent) co_return frame(std::move(sent));
   publish("kill", {{"signal", std::to_string(*number)}});
@@ -125,10 +148,12 @@ async::Task<Result<void>> Container::pause() {
   auto turn = co_await queue_.lock();
   if (removed_) co_return gone(id());
   if (status_.state == State::paused) co_return fail(ErrorCode::conflict, "container {} is already paused", id());
+  if (status_.state == State::restarting) co_return is_restarting(id());
   if (status_.state != State::running) co_return not_running(id());
   Cgroup group = cgroup();
   CO_TRY_OK(co_await engine_.parts_.loop.blocking([group] { return group.freeze(); }));
   if (status_.state != State::running) co_return not_running(id());
+  health_->pause();
   CO_TRY_OK(change(Change::pause));
   publish("pause");
   co_return Result<void>();
@@ -143,6 +168,7 @@ async::Task<Result<void>> Container::unpause() {
   CO_TRY_OK(co_await engine_.parts_.loop.blocking([group] { return group.thaw(); }));
   if (status_.state != State::paused) co_return not_running(id());
   CO_TRY_OK(change(Change::unpause));
+  health_->resume();
   publish("unpause");
   co_return Result<void>();
 }
@@ -153,7 +179,7 @@ async::Task<Result<WaitResult>> Container::wait(WaitCondition condition) {
   auto done = [&] {
     switch (condition) {
       case WaitCondition::not_running:
-        return !running() && status_.state != State::starting;
+        return runs_ != runs || (!active() && status_.state != State::starting);
       case WaitCondition::next_exit:
         return runs_ != runs || removed_;
       case WaitCondition::removed:
@@ -191,7 +217,7 @@ async::Task<Result<void>> Container::attach(sys::UniqueFd stream, std::string al
   }
   std::vector<sys::UniqueFd> fds;
   fds.push_back(std::move(stream));
-  ShimFields fields = attach_fields(already_read, options, !spec_.process.tty);
+  ShimFields fields = attach_fields(already_read, options, !spec_.process.tty && !options.plain);
   auto reply = co_await shim_->request("attach", std::move(fields), std::move(fds));
   if (!reply) co_return std::unexpected(std::move(reply).error());
   publish("attach");
@@ -203,7 +229,8 @@ async::Task<Result<void>> Container::hand_over_attaches(std::shared_ptr<ShimClie
   for (PendingAttach& attach : waiting) {
     std::vector<sys::UniqueFd> fds;
     fds.push_back(std::move(attach.stream));
-    ShimFields fields = attach_fields(attach.already_read, attach.options, !spec_.process.tty);
+    bool framed = !spec_.process.tty && !attach.options.plain;
+    ShimFields fields = attach_fields(attach.already_read, attach.options, framed);
     auto reply = co_await shim->request("attach", std::move(fields), std::move(fds));
     if (!reply) co_return std::unexpected(std::move(reply).error());
   }

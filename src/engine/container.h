@@ -17,6 +17,7 @@
 #include "async/task_group.h"
 #include "engine/cgroup.h"
 #include "engine/process_table.h"
+#include "engine/restart.h"
 #include "engine/spec.h"
 #include "engine/status.h"
 #include "fs/root_dir.h"
@@ -31,11 +32,13 @@ class Exec;
 class ShimClient;
 struct ShimMessage;
 class Activations;
+class HealthMonitor;
 
 struct AttachOptions {
   bool stdin_ = false;
   bool stdout_ = true;
   bool stderr_ = true;
+  bool plain = false;  // never framed
 };
 
 enum class WaitCondition { not_running, next_exit, removed };
@@ -52,10 +55,13 @@ class Container : public std::enable_shared_from_this<Container> {
   const std::string& id() const { return spec_.id; }
   const ContainerSpec& spec() const { return spec_; }
   const ContainerStatus& status() const { return status_; }
+  // Whether its process is there.
   bool running() const { return status_.state == State::running || status_.state == State::paused; }
   // How long a SIGKILL may take.
   static constexpr std::chrono::seconds kKillWait{15};
 
+  // What Docker calls running: its process is there, or will be again without anybody asking.
+  bool active() const { return running() || status_.state == State::restarting; }
   bool removed() const { return removed_; }
 
   // not_modified when it runs already. A program that cannot be run is `invalid` with the runtime's reason in Docker's
@@ -70,7 +76,9 @@ class Container : public std::enable_shared_from_this<Container> {
   async::Task<Result<void>> kill(std::string signal, std::string as_asked);
   async::Task<Result<void>> pause();
   async::Task<Result<void>> unpause();
-  // cancelled when the caller's task was.
+  // The limits of a running one change at once. invalid for what cannot be.
+  async::Task<Result<void>> update(UpdateRequest request);
+  // Each end of a run that restarts by its policy counts as an exit. cancelled when the caller's task was.
   async::Task<Result<WaitResult>> wait(WaitCondition condition);
 
   // Hands the stream (a connected socket) to the container: its output is copied there, framed unless it has a tty, and
@@ -118,6 +126,7 @@ class Container : public std::enable_shared_from_this<Container> {
   friend class Engine;
   friend class Exec;
   friend class Activations;
+  friend class HealthMonitor;
 
   // The mount of the spec that a path lies in, or nullptr; then the path becomes the one below it. Symlinks of the
   // image are not followed.
@@ -125,6 +134,7 @@ class Container : public std::enable_shared_from_this<Container> {
   // What is mounted there; no descriptor where that is no directory: a tmpfs, a file, or a bind's missing source.
   Result<sys::UniqueFd> open_mount(const MountSpec& mount) const;
   async::Task<Result<void>> start_locked();
+  async::Task<Result<void>> start_afresh();
   async::Task<Result<void>> launch();
   async::Task<Result<void>> stop_locked(std::optional<int> timeout, std::string signal);
   // fields: how the shim connects its stdio. One of "relay" and "direct" (docs/design/shim.md).
@@ -132,6 +142,12 @@ class Container : public std::enable_shared_from_this<Container> {
                                        std::vector<std::pair<std::string, std::string>> fields);
   async::Task<Result<void>> signal_processes(int number);
   async::Task<> finish(int exit_code, Time time);
+  async::Task<> restart_after(std::chrono::nanoseconds wait, std::uint64_t run);
+  void note_ask_to_end(int signal);
+  void give_up_restarting();
+  async::Task<> bring_up();
+  void run_begins();
+  void run_ends();
   async::Task<> lost(std::string reason);
   async::Task<> release_resources();
   async::Task<> watch_shim(std::shared_ptr<ShimClient> shim, std::shared_ptr<sys::UniqueFd> netns,
@@ -185,6 +201,9 @@ class Container : public std::enable_shared_from_this<Container> {
   std::optional<std::pair<int, Time>> ended_early_;  // the exit came before the answer to the start
   std::map<std::string, std::shared_ptr<Exec>> running_execs_;  // by id
   std::unique_ptr<Activations> activations_;
+  std::unique_ptr<HealthMonitor> health_;
+  RestartRule restarts_;
+  async::Notifier restart_given_up_;
   async::TaskGroup tasks_;
 };
 

@@ -8,6 +8,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/exec.h"
+#include "engine/health_monitor.h"
 #include "engine/shim_client.h"
 #include "engine/signals.h"
 #include "fs/tree.h"
@@ -39,6 +40,8 @@ async::Task<Result<void>> Container::stop_locked(std::optional<int> timeout, std
     (void)cgroup().thaw();
     (void)change(Change::unpause);
   }
+  note_ask_to_end(SIGKILL);
+  if (!running()) co_return Result<void>();
   int seconds = timeout.value_or(spec_.stop_timeout.value_or(kDefaultStopSeconds));
   auto sent = co_await signal_processes(number);
   if (sent) publish("kill", {{"signal", std::to_string(number)}});
@@ -72,6 +75,56 @@ async::Task<> Container::release_resources() {
   if (!detached) log::error("network not released", {{"container", id()}, {"error", detached.error().text()}});
 }
 
+// Docker's rule: any signal counts as a request to end but those that a container with a stop signal of its own may get
+// besides it.
+void Container::note_ask_to_end(int signal) {
+  bool final = signal == SIGKILL || spec_.stop_signal.empty() || parse_signal(spec_.stop_signal).value_or(0) == signal;
+  if (final) restarts_.cancel();
+  status_.manually_stopped = true;
+  if (status_.state == State::restarting) {
+    give_up_restarting();
+  } else if (auto saved = save_status(); !saved) {
+    log::error("state not saved", {{"container", id()}, {"error", saved.error().text()}});
+  }
+}
+
+void Container::give_up_restarting() {
+  if (auto changed = change(Change::give_up); !changed)
+    log::error("state not saved", {{"container", id()}, {"error", changed.error().text()}});
+  restart_given_up_.notify_all();
+  changes_.notify_all();
+}
+
+// The wait is not persisted: an engine that dies meanwhile leaves the state, and the next one starts the container.
+async::Task<> Container::restart_after(std::chrono::nanoseconds wait, std::uint64_t run) {
+  auto self = shared_from_this();
+  co_await engine_.opened_.wait();
+  co_await restart_given_up_.wait_for(wait);
+  if (engine_.closing_) co_return;
+  auto turn = co_await queue_.lock();
+  if (status_.state != State::restarting || runs_ != run || engine_.closing_) co_return;
+  crash_point("restart.waited");
+  if (auto started = co_await start_locked(); !started)
+    log::warning("not restarted", {{"container", id()}, {"error", started.error().text()}});
+}
+
+async::Task<> Container::bring_up() {
+  auto self = shared_from_this();
+  if (auto started = co_await start(); !started && started.error().code() != ErrorCode::not_modified)
+    log::warning("not started by its restart policy", {{"container", id()}, {"error", started.error().text()}});
+}
+
+// What watches over a run, from its start or from where an earlier engine left it.
+void Container::run_begins() {
+  activations_->run_started();
+  health_->begin();
+}
+
+void Container::run_ends() {
+  ++runs_;
+  activations_->run_ended();
+}
+
 async::Task<> Container::finish(int exit_code, Time time) {
   auto self = shared_from_this();
   if (finishing_ || !running()) co_return;
@@ -85,16 +138,22 @@ async::Task<> Container::finish(int exit_code, Time time) {
   status_.oom_killed = out_of_memory;
   status_.finished_at = time.is_set() ? time : now();
   status_.process = {};
+  health_->end();
   for (const auto& exec : execs_running()) exec->ended(exec->exit_code().value_or(137));
-  if (auto saved = change(Change::exit); !saved)
+  EndedRun run{exit_code, status_.manually_stopped,
+               std::chrono::nanoseconds(status_.finished_at.nanoseconds - status_.started_at.nanoseconds),
+               status_.restart_count};
+  auto wait = restarts_.after(spec_.restart, run);
+  if (wait) ++status_.restart_count;
+  if (auto saved = change(wait ? Change::exit_to_restart : Change::exit); !saved)
     log::error("exit not saved", {{"container", id()}, {"error", saved.error().text()}});
   (void)sys::remove_file(engine_.paths_.exit_file(id()));
   crash_point("exit.state-written");
   finishing_ = false;
-  ++runs_;
-  activations_->run_ended();
+  run_ends();
   publish("die", {{"exitCode", std::to_string(exit_code)}});
   changes_.notify_all();
+  if (wait) tasks_.spawn("restart " + id(), restart_after(*wait, runs_));
   if (spec_.auto_remove && !engine_.closing_) engine_.tasks_.spawn("remove " + id(), engine_.erase(self, true));
 }
 
@@ -134,12 +193,12 @@ async::Task<> Container::lost(std::string reason) {
   status_.error = reason;
   status_.finished_at = now();
   status_.process = {};
+  health_->end();
   for (const auto& exec : execs_running()) exec->ended(137);
   if (auto saved = change(Change::shim_lost); !saved)
     log::error("state not saved", {{"container", id()}, {"error", saved.error().text()}});
   finishing_ = false;
-  ++runs_;
-  activations_->run_ended();
+  run_ends();
   publish("die", {{"exitCode", "137"}});
   changes_.notify_all();
 }

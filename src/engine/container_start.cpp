@@ -82,7 +82,7 @@ async::Task<Result<void>> Container::launch() {
   auto answer = std::make_shared<std::optional<Result<ShimMessage>>>();
   auto answered = std::make_shared<async::Event>(loop);
   tasks_.spawn("start " + id(), request_start(shim, answer, answered, netns_came));
-  if (spec_.network != network::kHostNetwork) {
+  if (has_own_network(spec_)) {
     co_await netns_came->wait();
     if (netns->valid()) {
       auto connected = co_await attach_networks(std::move(*netns));
@@ -104,8 +104,8 @@ async::Task<Result<void>> Container::launch() {
   crash_point("start.running");
   // A program that ended at once may have been finished already.
   if (status_.state == State::starting) {
+    run_begins();
     CO_TRY_OK(change(Change::started));
-    activations_->run_started();
   }
   changes_.notify_all();
   publish("start");

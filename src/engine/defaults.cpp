@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "engine/health.h"
 #include "engine/runtime_config.h"
 #include "engine/signals.h"
 #include "fs/root_dir.h"
@@ -55,6 +56,16 @@ void complete_process(CreateRequest& request, const oci::ContainerDefaults& imag
   if (spec.process.user.empty()) spec.process.user = image.user;
   if (spec.process.working_dir.empty()) spec.process.working_dir = image.working_dir;
   if (spec.stop_signal.empty()) spec.stop_signal = image.stop_signal;
+  spec.shell = image.shell.value_or(std::vector<std::string>());
+}
+
+Result<void> complete_health(ContainerSpec& spec, const oci::ContainerDefaults& image) {
+  std::optional<HealthSpec> of_image;
+  if (image.healthcheck) {
+    TRY(of_image, annotate(decode_health(*image.healthcheck), "the image's Healthcheck"));
+  }
+  spec.health = merge_health(std::move(spec.health), of_image);
+  return {};
 }
 
 void complete_names(ContainerSpec& spec) {
@@ -68,18 +79,20 @@ void complete_names(ContainerSpec& spec) {
 
 void complete_paths(ContainerSpec& spec) {
   if (spec.privileged) {
-    spec.masked_paths.clear();
-    spec.readonly_paths.clear();
+    spec.masked_paths.emplace();
+    spec.readonly_paths.emplace();
     return;
   }
-  if (spec.masked_paths.empty())
+  if (!spec.masked_paths)
     spec.masked_paths = {"/proc/asound",     "/proc/acpi",        "/proc/interrupts",
                          "/proc/kcore",      "/proc/keys",        "/proc/latency_stats",
                          "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
                          "/proc/scsi",       "/sys/firmware",     "/sys/devices/virtual/powercap"};
-  if (spec.readonly_paths.empty())
+  if (!spec.readonly_paths)
     spec.readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 }
+
+}  // namespace
 
 Result<void> check_resources(const ResourceSpec& resources) {
   constexpr std::int64_t kLeastMemory = 6 << 20;
@@ -95,8 +108,37 @@ Result<void> check_resources(const ResourceSpec& resources) {
                 processors, processors);
   if (resources.nano_cpus > 0 && (resources.cpu_quota != 0 || resources.cpu_period != 0))
     return fail(ErrorCode::invalid, "Conflicting options: Nano CPUs and CPU Period cannot both be set");
+  if (resources.memory_reservation > 0 && resources.memory_reservation < kLeastMemory)
+    return fail(ErrorCode::invalid, "Minimum memory reservation allowed is 6MB");
+  if (resources.memory > 0 && resources.memory < resources.memory_reservation)
+    return fail(ErrorCode::invalid, "Minimum memory limit can not be less than memory reservation limit, see usage");
+  if (auto swappiness = resources.memory_swappiness; swappiness && (*swappiness < -1 || *swappiness > 100))
+    return fail(ErrorCode::invalid, "Invalid value: {}, valid memory swappiness range is 0-100", *swappiness);
+  if (resources.cpu_period != 0 && (resources.cpu_period < 1000 || resources.cpu_period > 1'000'000))
+    return fail(ErrorCode::invalid,
+                "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+  if (resources.cpu_quota > 0 && resources.cpu_quota < 1000)
+    return fail(ErrorCode::invalid, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
+  if (resources.blkio_weight != 0 && (resources.blkio_weight < 10 || resources.blkio_weight > 1000))
+    return fail(ErrorCode::invalid, "Range of blkio weight is from 10 to 1000");
   return {};
 }
+
+Result<void> check_restart(const RestartSpec& restart) {
+  auto is = [&](std::string_view name) { return restart.name == name; };
+  if (!is("") && !is("no") && !is("always") && !is("on-failure") && !is("unless-stopped"))
+    return fail(
+        ErrorCode::invalid,
+        "invalid restart policy: unknown policy '{}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
+        restart.name);
+  if (restart.maximum_retries < 0)
+    return fail(ErrorCode::invalid, "invalid restart policy: maximum retry count cannot be negative");
+  if (restart.maximum_retries != 0 && !is("on-failure"))
+    return fail(ErrorCode::invalid, "invalid restart policy: maximum retry count can only be used with 'on-failure'");
+  return {};
+}
+
+namespace {
 
 Result<void> check_mounts(const ContainerSpec& spec) {
   for (const MountSpec& mount : spec.mounts) {
@@ -124,25 +166,22 @@ Result<void> check_modes(const ContainerSpec& spec) {
   auto one_of = [](std::string_view value, std::initializer_list<std::string_view> known) {
     return std::find(known.begin(), known.end(), value) != known.end();
   };
-  if (!one_of(spec.pid_mode, {"", "host"})) return fail(ErrorCode::invalid, "invalid PID mode: {}", spec.pid_mode);
-  if (!one_of(spec.ipc_mode, {"", "private", "host"}))
+  if (!one_of(spec.pid_mode, {"", "host"}) && !joined_container(spec.pid_mode))
+    return fail(ErrorCode::invalid, "invalid PID mode: {}", spec.pid_mode);
+  if (!one_of(spec.ipc_mode, {"", "private", "shareable", "none", "host"}) && !joined_container(spec.ipc_mode))
     return fail(ErrorCode::invalid, "invalid IPC mode: {}", spec.ipc_mode);
   if (!one_of(spec.uts_mode, {"", "host"})) return fail(ErrorCode::invalid, "invalid UTS mode: {}", spec.uts_mode);
   if (!one_of(spec.userns_mode, {"", "host"}))
     return fail(ErrorCode::invalid, "invalid userns mode: {}", spec.userns_mode);
   if (!one_of(spec.cgroupns_mode, {"", "private", "host"}))
     return fail(ErrorCode::invalid, "invalid cgroup namespace mode: {}", spec.cgroupns_mode);
-  if (!one_of(spec.log.driver, {"json-file", "none"}))
+  if (!one_of(spec.log.driver, {"json-file", "local", "none"}))
     return fail(ErrorCode::invalid, "error looking up logging plugin {}: plugin \"{}\" not found", spec.log.driver,
                 spec.log.driver);
-  if (!one_of(spec.restart.name, {"", "no"})) {
-    if (!one_of(spec.restart.name, {"always", "on-failure", "unless-stopped"}))
-      return fail(
-          ErrorCode::invalid,
-          "invalid restart policy: unknown policy '{}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
-          spec.restart.name);
-    return fail(ErrorCode::invalid, "restart policy \"{}\" is not supported yet: use \"no\"", spec.restart.name);
-  }
+  TRY_OK(check_restart(spec.restart));
+  if (spec.auto_remove && !one_of(spec.restart.name, {"", "no"}))
+    return fail(ErrorCode::invalid, "can't create 'AutoRemove' container with restart policy");
+  if (spec.health) TRY_OK(check_health(*spec.health));
   if (!spec.stop_signal.empty()) {
     if (auto number = parse_signal(spec.stop_signal); !number) return std::unexpected(std::move(number).error());
   }
@@ -156,6 +195,7 @@ Result<void> complete(CreateRequest& request, const oci::ImageConfig& image) {
   complete_names(spec);
   complete_process(request, image.config);
   complete_paths(spec);
+  TRY_OK(complete_health(spec, image.config));
   if (spec.process.args.empty()) return fail(ErrorCode::invalid, "no command specified");
   std::map<std::string, std::string> labels = image.config.labels;
   for (const auto& [key, value] : spec.labels) labels[key] = value;

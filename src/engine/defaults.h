@@ -12,4 +12,8 @@ namespace berth::engine {
 // Docker's texts ("no command specified", "Minimum memory limit allowed is 6MB", ...).
 Result<void> complete(CreateRequest& request, const oci::ImageConfig& image);
 
+// `invalid` with Docker's texts; create and update ask.
+Result<void> check_resources(const ResourceSpec& resources);
+Result<void> check_restart(const RestartSpec& restart);
+
 }  // namespace berth::engine

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "engine/activation.h"
 #include "engine/defaults.h"
+#include "engine/inherit.h"
+#include "engine/join.h"
 #include "engine/names.h"
 #include "engine/networks.h"
 #include "engine/root_view.h"
@@ -28,6 +30,7 @@ Engine::Engine(EngineConfig config, Parts parts, Runtimes runtimes, CgroupLayout
       attach_window_(parts.loop, cgroup_layout_),
       id_ranges_(config_.userns_first, config_.userns_count),
       events_(parts.loop),
+      opened_(parts.loop),
       tasks_(parts.loop) {}
 
 Engine::~Engine() = default;
@@ -96,12 +99,15 @@ async::Task<Result<void>> Engine::resolve(CreateRequest& request) {
   spec.image_id = (*image)->id.text();
   spec.id = random_hex(32);
   spec.created = now();
+  // Root of the host rules every namespace; other containers join only with the ids to which it belongs.
+  CO_TRY_OK(adopt_joined(*this, spec, !wants_host_ids(spec)));
   CO_TRY_OK(complete(request, (*image)->config));
   auto runtime = runtimes_.get(spec.runtime);
   if (!runtime) co_return std::unexpected(std::move(runtime).error());
   CO_TRY_OK(complete_networks(*this, spec));
+  CO_TRY_OK(inherit_volumes(*this, spec));
   name_volumes(spec);
-  if (!wants_host_ids(spec)) {
+  if (!wants_host_ids(spec) && !joins_another(spec)) {
     CO_TRY(spec.userns_base, id_ranges_.take());
     spec.userns_size = IdRanges::kSize;
   }
@@ -146,6 +152,8 @@ async::Task<Result<void>> Engine::build(std::shared_ptr<Container> container) {
     if (mount.type != "volume") continue;
     volume::VolumeSpec wanted;
     wanted.name = mount.source;
+    wanted.labels = mount.volume_labels;
+    wanted.options = mount.volume_options;
     bool existed = parts_.volumes.find(mount.source).has_value();
     auto volume = parts_.volumes.create(std::move(wanted));
     if (!volume) co_return std::unexpected(std::move(volume).error());
@@ -180,7 +188,10 @@ void Engine::forget(const Container& container) {
   containers_.erase(container.id());
   auto name = names_.find(container.spec().name);
   if (name != names_.end() && name->second == container.id()) names_.erase(name);
-  if (container.spec().userns_size != 0) id_ranges_.release(container.spec().userns_base);
+  // Containers that share namespaces share the ids too.
+  bool shared = std::ranges::any_of(
+      containers_, [&](const auto& entry) { return entry.second->spec().userns_base == container.spec().userns_base; });
+  if (container.spec().userns_size != 0 && !shared) id_ranges_.release(container.spec().userns_base);
 }
 
 async::Task<> Engine::discard(Container& container) {
@@ -223,12 +234,13 @@ std::vector<std::shared_ptr<Container>> Engine::list() const {
 async::Task<Result<void>> Engine::remove(std::shared_ptr<Container> container, RemoveOptions options) {
   auto turn = co_await container->queue_.lock();
   if (container->removed()) co_return fail(ErrorCode::not_found, "No such container: {}", container->id());
-  if (container->running()) {
+  if (container->active()) {
+    State state = container->status().state;
     if (!options.force) {
-      bool paused = container->status().state == State::paused;
+      bool paused = state == State::paused;
       co_return fail(ErrorCode::conflict,
                      "cannot remove container \"{}\": container is {}: {} before removing or force remove",
-                     container->spec().name, paused ? "paused" : "running",
+                     container->spec().name, state_name(state),
                      paused ? "unpause and then stop the container" : "stop the container");
     }
     std::string kill = "SIGKILL";
@@ -242,7 +254,7 @@ async::Task<Result<void>> Engine::remove(std::shared_ptr<Container> container, R
 
 async::Task<> Engine::erase(std::shared_ptr<Container> container, bool remove_volumes) {
   auto turn = co_await container->queue_.lock();
-  if (container->removed() || container->running()) co_return;
+  if (container->removed() || container->active()) co_return;
   if (auto marked = container->change(Change::remove); !marked) {
     log::error("container not removed", {{"container", container->id()}, {"error", marked.error().text()}});
     co_return;
@@ -302,6 +314,9 @@ Result<std::shared_ptr<Exec>> Engine::create_exec(std::shared_ptr<Container> con
   if (container->status().state == State::paused)
     return fail(ErrorCode::conflict, "Container {} is paused, unpause the container before exec",
                 container->spec().name);
+  if (container->status().state == State::restarting)
+    return fail(ErrorCode::conflict, "Container {} is restarting, wait until the container is running",
+                container->id());
   if (!container->running()) return fail(ErrorCode::conflict, "container {} is not running", container->id());
   if (spec.process.args.empty()) return fail(ErrorCode::invalid, "No exec command specified");
   expect_process();

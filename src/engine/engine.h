@@ -85,6 +85,8 @@ class Engine {
   // The container must run: conflict "container ID is not running".
   Result<std::shared_ptr<Exec>> create_exec(std::shared_ptr<Container> container, ExecSpec spec);
   Result<std::shared_ptr<Exec>> find_exec(std::string_view id) const;
+  // For what nobody will ask about any more.
+  void forget_exec(const std::string& id) { execs_.erase(id); }
 
   // Containers that use the image, by id; for `rmi`.
   std::vector<std::shared_ptr<Container>> using_image(std::string_view image_id) const;
@@ -95,6 +97,7 @@ class Engine {
   const EngineConfig& config() const { return config_; }
   const Paths& paths() const { return paths_; }
   const Runtimes& runtimes() const { return runtimes_; }
+  const CgroupLayout& cgroup_layout() const { return cgroup_layout_; }
   const Parts& parts() const { return parts_; }
   EventBus& events() { return events_; }
   // Compiled once for each set of capabilities, then kept.
@@ -119,6 +122,7 @@ class Engine {
   async::Task<Result<void>> copy_up(std::shared_ptr<Container> container, MountSpec mount);
   Result<std::shared_ptr<Container>> read_container(const std::string& id);
   async::Task<> sweep();
+  void start_by_policy();
   void forget(const Container& container);
   async::Task<> discard(Container& container);
   async::Task<> erase(std::shared_ptr<Container> container, bool remove_volumes);
@@ -136,6 +140,7 @@ class Engine {
   std::map<std::string, std::string, std::less<>> names_;                      // name -> id
   std::map<std::string, std::shared_ptr<Exec>, std::less<>> execs_;            // by id
   bool closing_ = false;
+  async::Event opened_;  // what an earlier engine left has been found or swept: containers may start by themselves
   sys::UniqueFd lock_;
   async::TaskGroup tasks_;
 };

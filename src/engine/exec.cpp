@@ -1,6 +1,7 @@
 #include "engine/exec.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "base/crash_point.h"
@@ -53,13 +54,13 @@ async::Task<Result<void>> Exec::start(std::optional<sys::UniqueFd> stream, std::
     fields.emplace_back("stdin", spec_.attach_stdin ? "1" : "0");
     fields.emplace_back("stdout", spec_.attach_stdout ? "1" : "0");
     fields.emplace_back("stderr", spec_.attach_stderr ? "1" : "0");
-    fields.emplace_back("framed", tty ? "0" : "1");
+    fields.emplace_back("framed", tty || spec_.plain_output ? "0" : "1");
     if (!already_read.empty()) fields.emplace_back("already_read_hex", to_hex(already_read));
   }
   auto started = co_await container_->start_exec(self, std::move(fds), std::move(fields));
   if (!started) {
     exit_code_ = start_failure_exit_code(started.error().text());
-    if (for_failure) tell_failure(for_failure.get(), started.error().text(), !tty);
+    if (for_failure && !spec_.plain_output) tell_failure(for_failure.get(), started.error().text(), !tty);
   }
   co_return started;
 }
@@ -70,6 +71,16 @@ async::Task<Result<void>> Exec::resize(int rows, int columns) {
   if (!running_ || !shim) co_return fail(ErrorCode::conflict, "exec {} is not running", id_);
   ShimFields fields{{"exec", id_}, {"rows", std::to_string(rows)}, {"cols", std::to_string(columns)}};
   auto reply = co_await shim->request("resize", std::move(fields));
+  if (!reply) co_return std::unexpected(std::move(reply).error());
+  co_return Result<void>();
+}
+
+async::Task<Result<void>> Exec::kill() {
+  auto self = shared_from_this();
+  auto shim = container_->shim_;
+  if (!running_ || !shim) co_return fail(ErrorCode::conflict, "exec {} is not running", id_);
+  ShimFields fields{{"exec", id_}, {"signal", std::to_string(SIGKILL)}};
+  auto reply = co_await shim->request("signal", std::move(fields));
   if (!reply) co_return std::unexpected(std::move(reply).error());
   co_return Result<void>();
 }
@@ -109,6 +120,8 @@ async::Task<Result<void>> Container::start_exec(std::shared_ptr<Exec> exec, std:
   auto shim = shim_;
   if (status_.state == State::paused)
     co_return fail(ErrorCode::conflict, "Container {} is paused, unpause the container before exec", spec_.name);
+  if (status_.state == State::restarting)
+    co_return fail(ErrorCode::conflict, "Container {} is restarting, wait until the container is running", id());
   if (!running() || !shim || finishing_) co_return fail(ErrorCode::conflict, "container {} is not running", id());
   engine_.expect_process();
   ProcessSpec process = exec->spec_.process;

@@ -18,6 +18,7 @@ struct ExecSpec {
   bool attach_stdin = false;
   bool attach_stdout = false;
   bool attach_stderr = false;
+  bool plain_output = false;  // never framed: for what the engine runs itself
   std::string detach_keys;
 };
 
@@ -39,6 +40,8 @@ class Exec : public std::enable_shared_from_this<Exec> {
   // A program that cannot be run is an error with Docker's text ("OCI runtime exec failed: exec failed: ...").
   async::Task<Result<void>> start(std::optional<sys::UniqueFd> stream, std::string already_read, bool tty);
   async::Task<Result<void>> resize(int rows, int columns);
+  // SIGKILL; its end is told as any other's.
+  async::Task<Result<void>> kill();
 
  private:
   friend class Container;

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
+#include <map>
+#include <span>
 #include <vector>
 
-#include "base/json.h"
 #include "base/text.h"
 #include "sys/file.h"
 
@@ -20,43 +22,25 @@ constexpr std::size_t kBlock = 256 << 10;
 constexpr std::size_t kLongestLine = 256 << 10;
 constexpr auto kPoll = std::chrono::milliseconds(50);
 
-// The hot path of `docker logs`: the shim's own output has one shape, {"log":"...","stream":"stdout","time":"..."}, and
-// most lines hold no escape but the newline. Anything else goes through the JSON parser.
-std::optional<LogEntry> parse_fast(std::string_view line) {
-  constexpr std::string_view kHead = "{\"log\":\"", kStream = "\",\"stream\":\"std", kTime = "\",\"time\":\"";
-  if (!line.starts_with(kHead) || !line.ends_with("\"}")) return {};
-  std::size_t stream = line.rfind(kStream);
-  if (stream == std::string_view::npos || stream < kHead.size()) return {};
-  std::string_view text = line.substr(kHead.size(), stream - kHead.size());
-  std::string_view rest = line.substr(stream + kStream.size());
-  if (rest.size() < 3 + kTime.size() + 2 || rest.substr(3, kTime.size()) != kTime) return {};
-  LogEntry entry;
-  entry.stderr_ = rest.substr(0, 3) == "err";
-  auto time = parse_rfc3339(rest.substr(3 + kTime.size(), rest.size() - 3 - kTime.size() - 2));
-  if (!time) return {};
-  entry.time = *time;
-  bool newline = text.ends_with("\\n");
-  if (newline) text.remove_suffix(2);
-  if (text.find('\\') != std::string_view::npos) return {};
-  entry.text.reserve(text.size() + 1);
-  entry.text = text;
-  if (newline) entry.text += '\n';
-  return entry;
-}
+// The times of a query as the log has them: they sort as text.
+class Wanted {
+ public:
+  explicit Wanted(const LogQuery& query)
+      : query_(query),
+        since_(query.since.is_set() ? format_rfc3339_fixed(query.since) : ""),
+        until_(query.until.is_set() ? format_rfc3339_fixed(query.until) : "") {}
 
-std::optional<LogEntry> parse_line(std::string_view line) {
-  if (auto entry = parse_fast(line)) return entry;
-  auto value = json::parse(line);
-  if (!value) return {};  // cut short by a crash of the machine
-  auto time = parse_rfc3339(json::string_or(*value, "time"));
-  return LogEntry{json::string_or(*value, "stream") == "stderr", time.value_or(Time{}), json::string_or(*value, "log")};
-}
+  bool operator()(const LogLine& line) const {
+    if (line.stderr_ ? !query_.stderr_ : !query_.stdout_) return false;
+    if (!since_.empty() && line.time < since_) return false;
+    return until_.empty() || line.time <= until_;
+  }
 
-bool wanted(const LogEntry& entry, const LogQuery& query) {
-  if (entry.stderr_ ? !query.stderr_ : !query.stdout_) return false;
-  if (query.since.is_set() && entry.time < query.since) return false;
-  return !query.until.is_set() || entry.time <= query.until;
-}
+ private:
+  const LogQuery& query_;
+  std::string since_;
+  std::string until_;
+};
 
 // Oldest first: PATH.n ... PATH.1, PATH.
 std::vector<std::string> files_of(const std::string& path, int max_files) {
@@ -93,26 +77,28 @@ class LineReader {
   explicit LineReader(sys::UniqueFd fd, off_t offset) : fd_(std::move(fd)), offset_(offset) {}
 
   int fd() const { return fd_.get(); }
-  // The next whole line without its newline; nothing at the present end.
-  Result<std::optional<std::string_view>> next() {
-    while (true) {
-      std::size_t newline = buffer_.find('\n', start_);
-      if (newline != std::string::npos) {
-        std::string_view line = std::string_view(buffer_).substr(start_, newline - start_);
-        start_ = newline + 1;
-        return std::optional(line);
-      }
-      buffer_.erase(0, start_);
-      start_ = 0;
-      if (buffer_.size() > kLongestLine) buffer_.clear();
-      std::size_t have = buffer_.size();
-      buffer_.resize(have + kBlock);
-      ssize_t got = ::pread(fd_.get(), buffer_.data() + have, kBlock, offset_);
-      buffer_.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-      if (got < 0) return fail_errno("read the log");
-      if (got == 0) return std::optional<std::string_view>();
-      offset_ += got;
-    }
+  // The next whole line of what has been read, without its newline; empty when there is none.
+  std::span<char> next() {
+    if (start_ == buffer_.size()) return {};
+    void* newline = std::memchr(buffer_.data() + start_, '\n', buffer_.size() - start_);
+    if (newline == nullptr) return {};
+    char* line = buffer_.data() + start_;
+    auto size = static_cast<std::size_t>(static_cast<char*>(newline) - line);
+    start_ += size + 1;
+    return {line, size};
+  }
+  // Reads a block more; false at the present end of the file.
+  Result<bool> read_more() {
+    buffer_.erase(0, start_);
+    start_ = 0;
+    if (buffer_.size() > kLongestLine) buffer_.clear();
+    std::size_t have = buffer_.size();
+    buffer_.resize(have + kBlock);
+    ssize_t got = ::pread(fd_.get(), buffer_.data() + have, kBlock, offset_);
+    buffer_.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0) return fail_errno("read the log");
+    offset_ += got;
+    return got > 0;
   }
 
  private:
@@ -131,26 +117,26 @@ bool same_file(int fd, const std::string& path) {
 
 namespace {
 
-using Deliver = std::function<async::Task<Result<void>>(const LogEntry&)>;
-
-async::Task<Result<void>> deliver_all(LineReader& reader, const LogQuery& query, const Deliver& deliver) {
+async::Task<Result<void>> deliver_all(LineReader& reader, const Wanted& wanted, LogSink& sink) {
   while (true) {
-    CO_TRY(auto line, reader.next());
-    if (!line) co_return Result<void>();
-    auto entry = parse_line(*line);
-    if (entry && wanted(*entry, query)) {
-      CO_TRY_OK(co_await deliver(*entry));
+    CO_TRY(bool more, reader.read_more());
+    if (!more) co_return co_await sink.flush();
+    for (auto line = reader.next(); line.data() != nullptr; line = reader.next()) {
+      auto scanned = scan_log_line(line.data(), line.size());
+      if (scanned && wanted(*scanned)) sink.take(*scanned);
     }
+    CO_TRY_OK(co_await sink.flush());
   }
 }
 
 // New lines as they come, into the next file when the log was rotated; ends with the container.
 async::Task<Result<void>> follow(std::shared_ptr<Container> container, LineReader reader, LogQuery query,
-                                 Deliver deliver) {
+                                 LogSink& sink) {
+  Wanted wanted(query);
   while (true) {
     // Asked before reading: what was written before the end is then read for certain.
     bool ended = container->removed() || !container->running();
-    CO_TRY_OK(co_await deliver_all(reader, query, deliver));
+    CO_TRY_OK(co_await deliver_all(reader, wanted, sink));
     if (!same_file(reader.fd(), container->log_path())) {
       auto next = sys::open_file(container->log_path(), O_RDONLY);
       if (next) {
@@ -167,7 +153,7 @@ async::Task<Result<void>> follow(std::shared_ptr<Container> container, LineReade
 
 }  // namespace
 
-async::Task<Result<void>> read_logs(std::shared_ptr<Container> container, LogQuery query, Deliver deliver) {
+async::Task<Result<void>> read_logs(std::shared_ptr<Container> container, LogQuery query, LogSink& sink) {
   if (container->spec().log.driver == "none")
     co_return fail(ErrorCode::unsupported, "configured logging driver does not support reading");
   std::vector<std::string> paths = files_of(container->log_path(), container->spec().log.max_files);
@@ -189,10 +175,11 @@ async::Task<Result<void>> read_logs(std::shared_ptr<Container> container, LogQue
     if (query.tail && lines == 0) break;
   }
   std::reverse(readers.begin(), readers.end());
+  Wanted wanted(query);
   for (std::size_t i = 0; i < readers.size(); ++i) {
     if (i + 1 == readers.size() && query.follow)
-      co_return co_await follow(container, std::move(readers[i]), query, deliver);
-    CO_TRY_OK(co_await deliver_all(readers[i], query, deliver));
+      co_return co_await follow(container, std::move(readers[i]), query, sink);
+    CO_TRY_OK(co_await deliver_all(readers[i], wanted, sink));
   }
   // Started later, or logging nothing yet.
   if (query.follow && container->running()) {
@@ -201,9 +188,44 @@ async::Task<Result<void>> read_logs(std::shared_ptr<Container> container, LogQue
       if (co_await async::cancelled()) co_return fail(ErrorCode::cancelled, "logs: cancelled");
     }
     auto fd = sys::open_file(container->log_path(), O_RDONLY);
-    if (fd) co_return co_await follow(container, LineReader(std::move(*fd), 0), query, deliver);
+    if (fd) co_return co_await follow(container, LineReader(std::move(*fd), 0), query, sink);
   }
   co_return Result<void>();
+}
+
+namespace {
+
+std::string option_of(const ContainerSpec& spec, const std::string& key) {
+  auto found = spec.log.options.find(key);
+  return found == spec.log.options.end() ? "" : found->second;
+}
+
+// The words that Docker's log tags know, with what they stand for.
+std::string expand_tag(const ContainerSpec& spec, std::string tag) {
+  for (const auto& [word, value] : {std::pair<std::string_view, std::string>{"{{.ID}}", spec.id.substr(0, 12)},
+                                    {"{{.FullID}}", spec.id},
+                                    {"{{.Name}}", spec.name},
+                                    {"{{.ImageName}}", spec.image},
+                                    {"{{.ImageFullID}}", spec.image_id}})
+    for (std::size_t at; (at = tag.find(word)) != std::string::npos;) tag.replace(at, word.size(), value);
+  return tag;
+}
+
+}  // namespace
+
+std::string log_details(const ContainerSpec& spec) {
+  std::map<std::string, std::string> chosen;
+  std::vector<std::string> labels = split(option_of(spec, "labels"), ','), env = split(option_of(spec, "env"), ',');
+  for (const auto& [key, value] : spec.labels)
+    if (std::ranges::find(labels, key) != labels.end()) chosen[key] = value;
+  for (const std::string& variable : spec.process.env) {
+    auto [key, value] = split_once(variable, '=');
+    if (value && std::ranges::find(env, key) != env.end()) chosen[std::string(key)] = *value;
+  }
+  if (std::string tag = option_of(spec, "tag"); !tag.empty()) chosen["tag"] = expand_tag(spec, tag);
+  std::vector<std::string> pairs;
+  for (const auto& [key, value] : chosen) pairs.push_back(key + "=" + value);
+  return join(pairs, ",");
 }
 
 }  // namespace berth::engine

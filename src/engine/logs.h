@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "engine/container.h"
+#include "engine/log_scanner.h"
 
 namespace berth::engine {
 
@@ -26,15 +26,22 @@ struct LogQuery {
   std::optional<std::int64_t> tail;  // absent: all
 };
 
-struct LogEntry {
-  bool stderr_ = false;
-  Time time;
-  std::string text;  // with its newline, unless it is a piece of a longer line
+// Where log lines go.
+class LogSink {
+ public:
+  virtual ~LogSink() = default;
+  // In order; the views are good during the call.
+  virtual void take(const LogLine& line) = 0;
+  // After some lines, and before a wait for further ones. May wait until there is room, and ends the reading by an
+  // error, for example when the client has gone.
+  virtual async::Task<Result<void>> flush() = 0;
 };
 
-// Calls deliver for each entry in order; it may wait (backpressure) and ends the reading by an error, for example when
-// the client has gone. With follow, returns when the container no longer runs and its log has been read to the end.
-async::Task<Result<void>> read_logs(std::shared_ptr<Container> container, LogQuery query,
-                                    std::function<async::Task<Result<void>>(const LogEntry&)> deliver);
+// With follow, returns when the container no longer runs and its log has been read to the end.
+async::Task<Result<void>> read_logs(std::shared_ptr<Container> container, LogQuery query, LogSink& sink);
+
+// The labels and environment variables that the log options "labels" and "env" choose, and the "tag", as `logs
+// --details` shows them: "a=1,b=2".
+std::string log_details(const ContainerSpec& spec);
 
 }  // namespace berth::engine

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/activation.h"
 #include "engine/engine.h"
+#include "engine/health_monitor.h"
 #include "engine/runtime_trial.h"
 #include "engine/shim_client.h"
 #include "fs/tree.h"
@@ -141,6 +142,8 @@ async::Task<Result<void>> Engine::recover() {
   if (auto names = sys::list_directory(config_.state_dir))
     for (const std::string& name : *names)
       if (name.starts_with("trial-")) (void)fs::remove_tree(config_.state_dir + "/" + name);
+  start_by_policy();
+  opened_.set();
   for (auto& container : list()) {
     if (container->spec().activations.empty()) continue;
     auto opened = container->activations_->open();
@@ -148,6 +151,16 @@ async::Task<Result<void>> Engine::recover() {
       log::error("activation not opened", {{"container", container->id()}, {"error", opened.error().text()}});
   }
   co_return Result<void>();
+}
+
+// What ended while no engine looked, or under the last one, and wants to run: as a Docker daemon does when it starts.
+void Engine::start_by_policy() {
+  for (auto& container : list()) {
+    const ContainerStatus& status = container->status();
+    if (status.state != State::exited || !status.started_at.is_set()) continue;
+    EndedRun run{status.exit_code, status.manually_stopped, {}, status.restart_count};
+    if (wants_restart(container->spec().restart, run)) tasks_.spawn("start " + container->id(), container->bring_up());
+  }
 }
 
 async::Task<> Engine::sweep() {
@@ -193,6 +206,10 @@ async::Task<Result<void>> Container::recover() {
     case State::running:
     case State::paused:
       break;
+    case State::restarting:
+      ++runs_;
+      tasks_.spawn("restart " + id(), restart_after(std::chrono::nanoseconds(0), runs_));
+      co_return Result<void>();
     case State::exited:
       // Its engine died between noting the end and removing it.
       if (spec_.auto_remove) co_await engine_.erase(self, true);
@@ -249,10 +266,16 @@ async::Task<bool> Container::adopt_shim() {
     if (!status_.started_at.is_set()) status_.started_at = now();
     // A container whose network was not finished is not what was asked for.
     if (!change(Change::started)) co_return false;
+    if (!status_.health) health_->begin();
   }
   for (const auto& [key, value] : status->fields)
     if (key == "exec") adopt_exec(value);
+  // An update may have been noted and not carried out.
+  ResourceSpec limits = spec_.resources;
+  if (limits.pids_limit == 0) limits.pids_limit = -1;
+  (void)cgroup().set_limits(limits);
   activations_->run_started();
+  if (status_.state == State::running) health_->resume();
   log::info("container found again", {{"container", id()}, {"pid", status_.process.pid}});
   co_return true;
 }

@@ -27,4 +27,9 @@ struct HostsEdit {
 Result<void> edit_hosts_file(const Engine& engine, const Container& container, const HostsEdit& edit);
 Result<void> use_own_resolver(const Engine& engine, const Container& container);
 
+// Whether it gets a network namespace of its own, neither the host's nor another container's.
+bool has_own_network(const ContainerSpec& spec);
+// From the root of each hierarchy.
+std::string cgroup_path(const EngineConfig& config, const ContainerSpec& spec);
+
 }  // namespace berth::engine

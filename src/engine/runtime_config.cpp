@@ -3,9 +3,8 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
-#include <array>
-
 #include "base/text.h"
+#include "engine/runtime_resources.h"
 #include "engine/seccomp.h"
 
 namespace berth::engine {
@@ -106,13 +105,17 @@ json::Array mounts_of(const ContainerSpec& spec, const RuntimeInputs& inputs) {
                          {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
   mounts.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", writable}));
   mounts.push_back(mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", writable}));
-  if (spec.ipc_mode == "host") {
+  if (joined_container(spec.ipc_mode)) {
+    // Its /dev/shm is among the binds: the shim takes it from the other container.
+    mounts.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
+  } else if (spec.ipc_mode == "host") {
     if (inputs.host_has_mqueue)
       mounts.push_back(mount("/dev/mqueue", "bind", "/dev/mqueue", {"rbind", "nosuid", "noexec", "nodev"}));
     mounts.push_back(mount("/dev/shm", "bind", "/dev/shm", {"rbind", "nosuid", "noexec", "nodev"}));
   } else {
     mounts.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
-    mounts.push_back(mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", shm_size}));
+    if (spec.ipc_mode != "none")
+      mounts.push_back(mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", shm_size}));
   }
   // Parents before what is mounted below them, tmpfs and binds alike.
   std::multimap<std::ptrdiff_t, json::Value> asked;
@@ -136,73 +139,31 @@ json::Array mounts_of(const ContainerSpec& spec, const RuntimeInputs& inputs) {
   return mounts;
 }
 
+// Another container's is joined by its path, which the shim opens and puts in the token's place.
 json::Array namespaces_of(const ContainerSpec& spec) {
   json::Array list{json::Object{{"type", "mount"}}};
-  if (spec.pid_mode != "host") list.push_back(json::Object{{"type", "pid"}});
-  if (spec.ipc_mode != "host") list.push_back(json::Object{{"type", "ipc"}});
-  if (spec.uts_mode != "host") list.push_back(json::Object{{"type", "uts"}});
-  if (spec.cgroupns_mode != "host") list.push_back(json::Object{{"type", "cgroup"}});
+  auto add = [&](const char* type, const std::string& mode, const char* token) {
+    if (mode == "host") return;
+    json::Object each{{"type", type}};
+    if (joined_container(mode)) each["path"] = token;
+    list.push_back(std::move(each));
+  };
+  add("pid", spec.pid_mode, kPidnsToken);
+  add("ipc", spec.ipc_mode, kIpcnsToken);
+  add("uts", spec.uts_mode, "");
+  add("cgroup", spec.cgroupns_mode, "");
   if (spec.network != "host") list.push_back(json::Object{{"type", "network"}, {"path", kNetnsToken}});
   if (spec.userns_size != 0) list.push_back(json::Object{{"type", "user"}, {"path", kUsernsToken}});
   return list;
 }
 
-json::Value device_rule(bool allow, std::string_view type, int major, int minor, std::string_view access) {
-  json::Object rule{{"allow", allow}, {"access", access}};
-  if (!type.empty()) rule["type"] = type;
-  if (major >= 0) rule["major"] = major;
-  if (minor >= 0) rule["minor"] = minor;
-  return rule;
-}
-
-json::Value resources_of(const ContainerSpec& spec) {
-  const ResourceSpec& asked = spec.resources;
-  json::Object resources;
-  json::Array devices;
-  if (spec.privileged) {
-    devices.push_back(device_rule(true, "", -1, -1, "rwm"));
-  } else {
-    // null, zero, full, tty, urandom, random, ptmx, pts/*; making nodes is allowed, using others is not.
-    static constexpr std::array<std::pair<int, int>, 8> kUsable = {
-        {{1, 3}, {1, 5}, {1, 7}, {5, 0}, {1, 9}, {1, 8}, {5, 2}, {136, -1}}};
-    devices.push_back(device_rule(false, "", -1, -1, "rwm"));
-    for (auto [major, minor] : kUsable) devices.push_back(device_rule(true, "c", major, minor, "rwm"));
-    devices.push_back(device_rule(true, "c", -1, -1, "m"));
-    devices.push_back(device_rule(true, "b", -1, -1, "m"));
-  }
-  resources["devices"] = std::move(devices);
-  json::Object memory;
-  if (asked.memory > 0) {
-    memory["limit"] = asked.memory;
-    // Docker: as much swap as memory unless told.
-    memory["swap"] = asked.memory_swap != 0 ? asked.memory_swap : asked.memory * 2;
-  }
-  if (asked.memory_reservation > 0) memory["reservation"] = asked.memory_reservation;
-  if (asked.oom_kill_disable) memory["disableOOMKiller"] = true;
-  if (!memory.empty()) resources["memory"] = std::move(memory);
-  json::Object cpu;
-  constexpr std::int64_t kPeriod = 100'000;
-  if (asked.nano_cpus > 0) {
-    cpu["period"] = kPeriod;
-    cpu["quota"] = asked.nano_cpus * kPeriod / 1'000'000'000;
-  }
-  if (asked.cpu_period > 0) cpu["period"] = asked.cpu_period;
-  if (asked.cpu_quota != 0) cpu["quota"] = asked.cpu_quota;
-  if (asked.cpu_shares > 0) cpu["shares"] = asked.cpu_shares;
-  if (!asked.cpuset_cpus.empty()) cpu["cpus"] = asked.cpuset_cpus;
-  if (!asked.cpuset_mems.empty()) cpu["mems"] = asked.cpuset_mems;
-  if (!cpu.empty()) resources["cpu"] = std::move(cpu);
-  if (asked.pids_limit > 0) resources["pids"] = json::Object{{"limit", asked.pids_limit}};
-  return resources;
-}
-
 json::Value linux_object(const ContainerSpec& spec, const RuntimeInputs& inputs,
                          const std::set<std::string>& capabilities) {
   json::Object object{{"namespaces", namespaces_of(spec)},
-                      {"resources", resources_of(spec)},
+                      {"resources", runtime_resources(spec, inputs.devices)},
                       {"cgroupsPath", inputs.cgroup_path},
-                      {"maskedPaths", strings(spec.masked_paths)},
-                      {"readonlyPaths", strings(spec.readonly_paths)}};
+                      {"maskedPaths", strings(spec.masked_paths.value_or(std::vector<std::string>()))},
+                      {"readonlyPaths", strings(spec.readonly_paths.value_or(std::vector<std::string>()))}};
   if (spec.userns_size != 0) {
     // Kept beside the namespace's path: runc wants to know the mapping of what it joins.
     json::Array mapping{json::Object{{"containerID", 0}, {"hostID", spec.userns_base}, {"size", spec.userns_size}}};
@@ -210,7 +171,13 @@ json::Value linux_object(const ContainerSpec& spec, const RuntimeInputs& inputs,
     object["gidMappings"] = mapping;
   }
   bool filtered = !spec.privileged && !spec.seccomp_unconfined;
-  if (filtered && inputs.seccomp_program.empty()) object["seccomp"] = seccomp_profile(capabilities);
+  if (filtered && !spec.seccomp_profile.empty()) {
+    // It was parsed when the container was made.
+    if (auto profile = json::parse(spec.seccomp_profile)) object["seccomp"] = convert_profile(*profile, capabilities);
+  } else if (filtered && inputs.seccomp_program.empty()) {
+    object["seccomp"] = seccomp_profile(capabilities);
+  }
+  if (!inputs.devices.empty()) object["devices"] = runtime_devices(inputs.devices);
   if (!spec.sysctls.empty()) object["sysctl"] = json::encode(spec.sysctls);
   return object;
 }
@@ -240,6 +207,12 @@ Result<std::set<std::string>> capabilities_of(const ContainerSpec& spec) {
   return result;
 }
 
+std::optional<std::string_view> joined_container(std::string_view mode) {
+  constexpr std::string_view kPrefix = "container:";
+  if (!mode.starts_with(kPrefix)) return {};
+  return mode.substr(kPrefix.size());
+}
+
 std::uint64_t bounding_capabilities() {
   static const std::uint64_t set = [] {
     std::uint64_t bits = 0;
@@ -264,9 +237,16 @@ Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInput
                       {"root", json::Object{{"path", inputs.rootfs}, {"readonly", spec.read_only_root}}},
                       {"mounts", mounts_of(spec, inputs)},
                       {"linux", linux_object(spec, inputs, capabilities)}};
-  if (spec.uts_mode != "host") config["hostname"] = spec.hostname;
-  if (!spec.privileged && !spec.seccomp_unconfined && !inputs.seccomp_program.empty())
-    config["annotations"] = json::Object{{"run.oci.seccomp_bpf_data", inputs.seccomp_program}};
+  if (spec.uts_mode != "host") {
+    config["hostname"] = spec.hostname;
+    if (!spec.domainname.empty()) config["domainname"] = spec.domainname;
+  }
+  if (!inputs.hooks.empty()) config["hooks"] = inputs.hooks;
+  json::Object annotations;
+  for (const auto& [key, value] : spec.annotations) annotations[key] = value;
+  if (!spec.privileged && !spec.seccomp_unconfined && spec.seccomp_profile.empty() && !inputs.seccomp_program.empty())
+    annotations["run.oci.seccomp_bpf_data"] = inputs.seccomp_program;
+  if (!annotations.empty()) config["annotations"] = std::move(annotations);
   return config;
 }
 

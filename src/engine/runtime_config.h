@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,6 +33,16 @@ struct PreparedBind {
   std::string propagation;  // empty: rprivate
 };
 
+// A device node of the host as the container gets it.
+struct RuntimeDevice {
+  std::string path;  // in the container
+  char type = 'c';   // c or b
+  std::uint32_t major = 0;
+  std::uint32_t minor = 0;
+  std::uint32_t mode = 0666;
+  std::string access = "rwm";
+};
+
 struct RuntimeInputs {
   ProcessUser user;
   std::vector<std::string> args;  // with the init in front, if any
@@ -43,6 +54,8 @@ struct RuntimeInputs {
   // The compiled system call filter in base64 for a runtime that takes it (crun); empty: the profile goes along.
   std::string seccomp_program;
   std::vector<PreparedBind> binds;
+  std::vector<RuntimeDevice> devices;
+  json::Object hooks;  // of CDI devices
 };
 
 // The capabilities that a container gets: Docker's default ones, plus cap_add, less cap_drop; all when privileged.
@@ -52,6 +65,11 @@ Result<std::set<std::string>> capabilities_of(const ContainerSpec& spec);
 // Paths of namespaces made by the shim stand as these words, which the shim replaces.
 inline constexpr const char* kUsernsToken = "@USERNS@";
 inline constexpr const char* kNetnsToken = "@NETNS@";
+inline constexpr const char* kPidnsToken = "@PIDNS@";
+inline constexpr const char* kIpcnsToken = "@IPCNS@";
+
+// The X of "container:X", whose namespace is joined.
+std::optional<std::string_view> joined_container(std::string_view mode);
 
 Result<json::Value> runtime_config(const ContainerSpec& spec, const RuntimeInputs& inputs);
 // The `process` object alone, for `exec --process`.

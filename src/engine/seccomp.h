@@ -15,4 +15,8 @@ namespace berth::engine {
 // capabilities: those that the container gets, as "CAP_SYS_ADMIN".
 json::Value seccomp_profile(const std::set<std::string>& capabilities);
 
+// A profile in Docker's format (--security-opt seccomp=FILE) as the OCI runtimes want it: "archMap" becomes
+// "architectures", and rules with "includes" or "excludes" stay or go by capability, architecture and kernel.
+json::Value convert_profile(const json::Value& profile, const std::set<std::string>& capabilities);
+
 }  // namespace berth::engine

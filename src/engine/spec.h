@@ -64,9 +64,16 @@ struct MountSpec {
   std::string options;         // tmpfs: "size=64m,mode=1777"
   std::string propagation;     // bind: empty is rprivate
   std::string mode;            // what -v said after the second colon, for inspect
+  std::string subpath;         // volume: the directory of it that is mounted; must exist when the container starts
+  bool chown = false;          // ":U": the tree is given to the ids of the container's user at each start
+  bool non_recursive = false;  // bind: without what is mounted below the source
+  bool inherited = false;      // came by --volumes-from
+  std::map<std::string, std::string> volume_labels;   // volume: of one that this mount makes
+  std::map<std::string, std::string> volume_options;  // the same
 };
 BOOST_DESCRIBE_STRUCT(MountSpec, (),
-                      (type, source, target, read_only, copy_up, anonymous, create_source, options, propagation, mode))
+                      (type, source, target, read_only, copy_up, anonymous, create_source, options, propagation, mode,
+                       subpath, chown, non_recursive, inherited, volume_labels, volume_options))
 
 struct UlimitSpec {
   std::string name;  // "nofile"
@@ -74,6 +81,13 @@ struct UlimitSpec {
   std::int64_t hard = 0;
 };
 BOOST_DESCRIBE_STRUCT(UlimitSpec, (), (name, soft, hard))
+
+// A weight, or a rate of bytes or operations a second, of one block device.
+struct DeviceRateSpec {
+  std::string path;  // on the host
+  std::uint64_t rate = 0;
+};
+BOOST_DESCRIBE_STRUCT(DeviceRateSpec, (), (path, rate))
 
 // 0 and empty mean no limit.
 struct ResourceSpec {
@@ -89,10 +103,21 @@ struct ResourceSpec {
   std::int64_t pids_limit = 0;
   bool oom_kill_disable = false;
   std::vector<UlimitSpec> ulimits;
+  std::optional<std::int64_t> memory_swappiness;  // 0 to 100
+  std::int64_t cpu_rt_period = 0;                 // microseconds
+  std::int64_t cpu_rt_runtime = 0;                // microseconds
+  std::uint16_t blkio_weight = 0;                 // 10 to 1000
+  std::vector<DeviceRateSpec> blkio_weight_device;
+  std::vector<DeviceRateSpec> blkio_read_bps;
+  std::vector<DeviceRateSpec> blkio_write_bps;
+  std::vector<DeviceRateSpec> blkio_read_iops;
+  std::vector<DeviceRateSpec> blkio_write_iops;
 };
 BOOST_DESCRIBE_STRUCT(ResourceSpec, (),
                       (memory, memory_swap, memory_reservation, nano_cpus, cpu_shares, cpu_period, cpu_quota,
-                       cpuset_cpus, cpuset_mems, pids_limit, oom_kill_disable, ulimits))
+                       cpuset_cpus, cpuset_mems, pids_limit, oom_kill_disable, ulimits, memory_swappiness,
+                       cpu_rt_period, cpu_rt_runtime, blkio_weight, blkio_weight_device, blkio_read_bps,
+                       blkio_write_bps, blkio_read_iops, blkio_write_iops))
 
 struct DeviceSpec {
   std::string host_path;
@@ -101,18 +126,42 @@ struct DeviceSpec {
 };
 BOOST_DESCRIBE_STRUCT(DeviceSpec, (), (host_path, container_path, permissions))
 
+// Devices by what they can do rather than by name: --gpus, and CDI names (driver "cdi").
+struct DeviceRequestSpec {
+  std::string driver;
+  int count = 0;  // -1: all
+  std::vector<std::string> device_ids;
+  std::vector<std::vector<std::string>> capabilities;  // any of these sets
+  std::map<std::string, std::string> options;
+};
+BOOST_DESCRIBE_STRUCT(DeviceRequestSpec, (), (driver, count, device_ids, capabilities, options))
+
 struct LogSpec {
-  std::string driver = "json-file";  // json-file or none
-  std::int64_t max_size = 0;         // bytes; 0: no limit
+  std::string driver = "json-file";            // json-file, local, journald or none
+  std::map<std::string, std::string> options;  // as given, for inspect
+  std::int64_t max_size = 0;                   // bytes; 0: no limit
   int max_files = 1;
 };
-BOOST_DESCRIBE_STRUCT(LogSpec, (), (driver, max_size, max_files))
+BOOST_DESCRIBE_STRUCT(LogSpec, (), (driver, options, max_size, max_files))
 
 struct RestartSpec {
-  std::string name = "no";
-  int maximum_retries = 0;
+  std::string name = "no";  // no, always, unless-stopped or on-failure
+  int maximum_retries = 0;  // on-failure: 0 is for ever
+  friend bool operator==(const RestartSpec&, const RestartSpec&) = default;
 };
 BOOST_DESCRIBE_STRUCT(RestartSpec, (), (name, maximum_retries))
+
+// A command that the engine runs inside from time to time to learn whether the container does its work. Times are in
+// nanoseconds, and 0 asks for the default (engine/health.h).
+struct HealthSpec {
+  std::vector<std::string> test;  // {"CMD", ARGS...} or {"CMD-SHELL", LINE}; empty or {"NONE"}: none is run
+  std::int64_t interval = 0;
+  std::int64_t timeout = 0;
+  std::int64_t start_period = 0;    // failures do not count during it
+  std::int64_t start_interval = 0;  // between checks during it
+  int retries = 0;                  // failures in a row that make it unhealthy
+};
+BOOST_DESCRIBE_STRUCT(HealthSpec, (), (test, interval, timeout, start_period, start_interval, retries))
 
 // A listening address that starts the container and runs a program inside with the accepted socket as its standard
 // input, output and error.
@@ -147,11 +196,13 @@ struct ContainerIdentity {
   bool attach_stdin = false;
   bool attach_stdout = false;
   bool attach_stderr = false;
+  std::optional<HealthSpec> health;  // merged with the image's
+  std::vector<std::string> shell;    // what CMD-SHELL runs its line with; empty: /bin/sh -c
 };
 BOOST_DESCRIBE_STRUCT(ContainerIdentity, (),
                       (id, name, created, image, image_id, entrypoint, cmd, process, hostname, domainname, labels,
                        exposed_ports, volumes, stop_signal, stop_timeout, open_stdin, stdin_once, attach_stdin,
-                       attach_stdout, attach_stderr))
+                       attach_stdout, attach_stderr, health, shell))
 
 // How it is kept apart from the host and from the others, and what it is given of the host.
 struct ContainerHosting {
@@ -165,8 +216,8 @@ struct ContainerHosting {
   std::vector<std::string> dns_search;
   std::vector<std::string> dns_options;
   std::string mac_address;
-  std::string pid_mode;       // "" or host
-  std::string ipc_mode;       // "", private or host
+  std::string pid_mode;       // "", host or container:ID
+  std::string ipc_mode;       // "", private, shareable, none, host or container:ID
   std::string uts_mode;       // "" or host
   std::string cgroupns_mode;  // "", private or host
   std::string userns_mode;    // "" or host
@@ -187,9 +238,9 @@ struct ContainerHosting {
   int oom_score_adj = 0;
   LogSpec log;
   RestartSpec restart;
-  std::string runtime;                      // empty: the engine's choice
-  std::vector<std::string> masked_paths;    // filled by the engine
-  std::vector<std::string> readonly_paths;  // filled by the engine
+  std::string runtime;                                     // empty: the engine's choice
+  std::optional<std::vector<std::string>> masked_paths;    // absent: Docker's, filled in by the engine
+  std::optional<std::vector<std::string>> readonly_paths;  // the same
 
   std::vector<ActivationSpec> activations;
   std::int64_t idle_timeout = 0;  // seconds without connection or process beyond PID 1 until it is stopped; 0: never
@@ -209,9 +260,23 @@ BOOST_DESCRIBE_STRUCT(ContainerHosting, (),
                        masked_paths, readonly_paths, activations, idle_timeout, guest_tools, owned_by_portal, transient,
                        userns_base, userns_size))
 
+// Further ways of confining it, or of sharing with others and with the host.
+struct ContainerSharing {
+  std::vector<std::string> volumes_from;      // "CONTAINER[:ro]", as asked; their mounts are in `mounts` already
+  std::vector<std::string> security_options;  // as asked, for inspect
+  std::string seccomp_profile;                // Docker's JSON; empty: the engine's own
+  std::string cgroup_parent;                  // empty: the engine's
+  std::map<std::string, std::string> annotations;
+  std::vector<DeviceRequestSpec> device_requests;
+  std::vector<std::string> device_cgroup_rules;  // "c 1:3 rwm"
+};
+BOOST_DESCRIBE_STRUCT(ContainerSharing, (),
+                      (volumes_from, security_options, seccomp_profile, cgroup_parent, annotations, device_requests,
+                       device_cgroup_rules))
+
 // On disk one flat object.
-struct ContainerSpec : ContainerIdentity, ContainerHosting {};
-BOOST_DESCRIBE_STRUCT(ContainerSpec, (ContainerIdentity, ContainerHosting), ())
+struct ContainerSpec : ContainerIdentity, ContainerHosting, ContainerSharing {};
+BOOST_DESCRIBE_STRUCT(ContainerSpec, (ContainerIdentity, ContainerHosting, ContainerSharing), ())
 
 // What create is asked for: a ContainerSpec in which id, created, image_id, process.args, userns_* and the image's
 // defaults are not yet filled in; these tell apart "not given" from "given empty".
@@ -219,6 +284,13 @@ struct CreateRequest {
   ContainerSpec spec;
   std::optional<std::vector<std::string>> entrypoint;  // {""} resets the image's
   std::optional<std::vector<std::string>> cmd;
+};
+
+// What `update` changes: members that are 0, empty or absent stay as they are.
+struct UpdateRequest {
+  ResourceSpec resources;                  // pids_limit and ulimits of it are not looked at
+  std::optional<std::int64_t> pids_limit;  // 0 takes the limit away
+  std::optional<RestartSpec> restart;
 };
 
 }  // namespace berth::engine

@@ -29,6 +29,10 @@ constexpr TextField kTexts[] = {
     {"mounts_dir", &Conf::mounts_dir, true},
     {"rootfs", &Conf::rootfs, true},
     {"upper_dir", &Conf::upper_dir, true},
+    {"join_user", &Conf::join_user, false},
+    {"join_net", &Conf::join_net, false},
+    {"join_pid", &Conf::join_pid, false},
+    {"join_ipc", &Conf::join_ipc, false},
 };
 
 struct FlagField {
@@ -86,6 +90,12 @@ bool take_bind(const Field& field, Conf& conf, Bind*& bind) {
     bind->idmap = field.value == "1";
   else if (field.key == "bind_read_only")
     bind->read_only = field.value == "1";
+  else if (field.key == "bind_recursive")
+    bind->recursive = field.value == "1";
+  else if (field.key == "bind_subpath")
+    bind->subpath = concat(field.value);
+  else if (field.key == "bind_mount_namespace")
+    bind->mount_namespace = concat(field.value);
   else
     return false;
   return true;

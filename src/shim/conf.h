@@ -19,6 +19,9 @@ struct Bind {
   Buffer source;
   bool idmap = false;
   bool read_only = false;
+  bool recursive = true;
+  Buffer subpath;          // what is mounted of source; nothing in source leads out of it
+  Buffer mount_namespace;  // where source is looked up; empty: the shim's
   Bind* next = nullptr;
 };
 
@@ -48,6 +51,11 @@ struct Conf {
   std::uint32_t userns_base = 0;
   std::uint32_t userns_size = 0;  // 0: the host's user namespace
   bool private_netns = false;
+  // Paths of another container's namespaces that are joined; empty: none.
+  Buffer join_user;
+  Buffer join_net;
+  Buffer join_pid;
+  Buffer join_ipc;
 
   List<PathItem> hide;
   Buffer mounts_dir;

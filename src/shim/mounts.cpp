@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
@@ -172,13 +173,72 @@ Result<> mount_plain_root(Conf& conf, int userns) {
   return attach(*tree, conf.rootfs);
 }
 
+// While it exists this process looks paths up in another mount namespace (setns(2)).
+class MountNamespace {
+ public:
+  Result<> enter(Buffer& path) {
+    own_ = Fd(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+    const Fd other(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!own_.valid() || !other.valid()) return fail(errno, "open ", path);
+    if (setns(other.get(), CLONE_NEWNS) != 0) return fail(errno, "enter ", path);
+    entered_ = true;
+    return {};
+  }
+  Result<> leave(Conf& conf) {
+    if (!std::exchange(entered_, false)) return {};
+    if (setns(own_.get(), CLONE_NEWNS) != 0) return fail(errno, "leave a mount namespace");
+    // setns(2) has put the working directory to the root.
+    if (chdir(conf.mounts_dir.c_str()) != 0) return fail(errno, "enter ", conf.mounts_dir);
+    return {};
+  }
+
+ private:
+  Fd own_;
+  bool entered_ = false;
+};
+
+// A tmpfs of another container: what is mounted there can be cloned only from inside.
+Result<> clone_from(Bind& bind, Buffer& target, Conf& conf) {
+  MountNamespace there;
+  SHIM_TRY(there.enter(bind.mount_namespace));
+  Result<Fd> tree = clone_mount(bind.source, -1, bind.read_only, bind.recursive);
+  SHIM_TRY(there.leave(conf));
+  if (!tree) return std::unexpected(std::move(tree).error());
+  SHIM_TRY(make_directory(target));
+  return attach(*tree, target);
+}
+
+// What containers have put into source is looked up as if source were the root: a link there leads nowhere else.
+Result<Fd> open_inside(Bind& bind) {
+  const Fd root(open(bind.source.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root.valid()) return fail(errno, "open ", bind.source);
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  Fd inside(static_cast<int>(syscall(SYS_openat2, root.get(), bind.subpath.c_str(), &how, sizeof how)));
+  if (!inside.valid()) return fail(errno, "open ", bind.subpath, " in ", bind.source);
+  return inside;
+}
+
 Result<> mount_binds(Conf& conf, int userns) {
   Buffer binds_dir = concat("b");
   SHIM_TRY(make_directory(binds_dir));
   std::size_t number = 0;
   for (Bind& bind : conf.binds) {
     Buffer target = concat("b/", number++);
-    SHIM_TRY(clone_to(bind.source, target, bind.idmap ? userns : -1, bind.read_only, true));
+    if (!bind.mount_namespace.empty()) {
+      SHIM_TRY(clone_from(bind, target, conf));
+      continue;
+    }
+    Fd inside;
+    Buffer source = concat(bind.source);
+    if (!bind.subpath.empty()) {
+      Result<Fd> opened = open_inside(bind);
+      if (!opened) return std::unexpected(std::move(opened).error());
+      inside = std::move(*opened);
+      source = concat("/proc/self/fd/", inside.get());
+    }
+    SHIM_TRY(clone_to(source, target, bind.idmap ? userns : -1, bind.read_only, bind.recursive));
   }
   return {};
 }

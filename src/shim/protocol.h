@@ -24,6 +24,8 @@ inline constexpr std::size_t kMaxExecId = 128;
 // In config.template.json, the paths of the namespaces that the shim has made.
 inline constexpr std::string_view kUsernsToken = "@USERNS@";
 inline constexpr std::string_view kNetnsToken = "@NETNS@";
+inline constexpr std::string_view kPidnsToken = "@PIDNS@";
+inline constexpr std::string_view kIpcnsToken = "@IPCNS@";
 
 namespace verb {
 inline constexpr std::string_view kStart = "start";

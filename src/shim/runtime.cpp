@@ -169,14 +169,22 @@ std::unexpected<Error> RuntimeCall::explain(const Conf& conf, int status) {
   return std::unexpected(Error{});
 }
 
-Result<> write_runtime_config(const Conf& conf, int userns, int netns) {
+Result<> write_runtime_config(const Conf& conf, const Namespaces& namespaces) {
   Buffer source = concat(conf.bundle, "/config.template.json");
   Result<Buffer> text = read_file(source.c_str(), kMaxConfig);
   if (!text) return std::unexpected(std::move(text).error());
-  Buffer with_user;
-  replace_token(with_user, text->view(), kUsernsToken, userns < 0 ? concat(kUsernsToken) : descriptor_path(userns));
-  Buffer config;
-  replace_token(config, with_user.view(), kNetnsToken, netns < 0 ? concat(kNetnsToken) : descriptor_path(netns));
+  Buffer config = std::move(*text);
+  struct Token {
+    std::string_view word;
+    const Fd& fd;
+  };
+  for (const Token& token : {Token{kUsernsToken, namespaces.user}, Token{kNetnsToken, namespaces.net},
+                             Token{kPidnsToken, namespaces.pid}, Token{kIpcnsToken, namespaces.ipc}}) {
+    if (!token.fd.valid()) continue;
+    Buffer replaced;
+    replace_token(replaced, config.view(), token.word, descriptor_path(token.fd.get()));
+    config = std::move(replaced);
+  }
   Buffer target = concat(conf.bundle, "/config.json");
   return write_file_atomically(target, config.view());
 }

@@ -8,6 +8,7 @@
 
 #include "shim/conf.h"
 #include "shim/fd.h"
+#include "shim/namespaces.h"
 #include "shim/process_io.h"
 #include "shim/result.h"
 
@@ -79,8 +80,8 @@ class RuntimeCall {
 };
 
 // Writes bundle/config.json from bundle/config.template.json, with the tokens replaced by the paths of these
-// namespaces; -1 leaves a token.
-Result<> write_runtime_config(const Conf& conf, int userns, int netns);
+// namespaces; one that is not there leaves its token.
+Result<> write_runtime_config(const Conf& conf, const Namespaces& namespaces);
 
 // Field 22 of /proc/PID/stat: clock ticks since boot; 0 when there is no such process.
 std::uint64_t start_time_of(pid_t pid);

@@ -11,7 +11,7 @@ Result<> Shim::prepare(const Requester& requester) {
   container_.starter = requester;
   unlink(conf_.exit_file.c_str());
   SHIM_TRY(enter_private_mounts(conf_));
-  Result<Namespaces> made = make_namespaces(conf_.userns_base, conf_.userns_size, conf_.private_netns);
+  Result<Namespaces> made = make_namespaces(conf_);
   if (!made) return std::unexpected(std::move(made).error());
   namespaces_ = std::move(*made);
   if (conf_.private_netns) {
@@ -29,7 +29,7 @@ void Shim::launch() {
 }
 
 Result<> Shim::try_launch() {
-  SHIM_TRY(write_runtime_config(conf_, namespaces_.user.get(), namespaces_.net.get()));
+  SHIM_TRY(write_runtime_config(conf_, namespaces_));
   if (conf_.log) SHIM_TRY(log_.open(concat(conf_.log_path), conf_.log_max_size, conf_.log_max_files));
   container_.io.configure(conf_.log ? &log_ : nullptr, conf_.stdin_once);
   ProcessIo::ChildEnds ends;

@@ -56,7 +56,8 @@ def recover(engine):
     """Starts a new engine, which must answer and know nothing half-made."""
     engine.start()
     for container in json.loads(engine.request("GET", "/containers/json?all=1")[1]):
-        assert container["State"] in ("created", "running", "exited", "dead", "removing"), container
+        assert container["State"] in ("created", "running", "restarting", "exited", "dead",
+                                      "removing"), container
         engine.berth().inspect(container["Id"])
     return engine.berth()
 
@@ -125,6 +126,45 @@ def test_exec(crashing, point):
     cli = recover(crashing)
     assert cli.inspect("box")["State"]["Running"]
     assert cli("exec", "box", "sh", "-c", "exit 5").rc == 5
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("update"))
+def test_update(crashing, point):
+    crashing.berth()("run", "-d", "--name", "box", "-m", "64m", "busybox", "sleep", "1000").ok()
+    restart_with(crashing, point)
+    crashing.berth()("update", "-m", "96m", "--memory-swap", "96m", "--restart", "on-failure:4", "box")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    host = cli.inspect("box")["HostConfig"]
+    # It was noted before the crash, so it holds: in the kernel as in what is shown.
+    assert host["Memory"] == 96 << 20 and host["RestartPolicy"]["MaximumRetryCount"] == 4
+    limit = cli("exec", "box", "sh", "-c",
+                "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max").ok()
+    assert int(limit.out) == 96 << 20
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("restart"))
+def test_restart_by_policy(crashing, point):
+    restart_with(crashing, point)
+    crashing.berth()("run", "-d", "--name", "box", "--restart", "always", "busybox", "sh", "-c",
+                     "test -e /tmp/second && exec sleep 1000; touch /tmp/second; exit 1")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    eventually(lambda: cli.inspect("box")["State"]["Status"] == "running", 10, "it is started again")
+    assert cli("exec", "box", "true").rc == 0
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("health"))
+def test_health(crashing, point):
+    restart_with(crashing, point)
+    crashing.berth()("run", "-d", "--name", "box", "--health-cmd", "true", "--health-interval", "100ms", "busybox",
+                     "sleep", "1000")
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    eventually(lambda: cli.inspect("box")["State"]["Health"]["Status"] == "healthy", 10, "it is checked again")
     assert_clean(crashing)
 
 

@@ -1,10 +1,9 @@
 #include "docker/detail/host_config.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/text.h"
+#include "docker/detail/resources.h"
 #include "docker/fields.h"
 #include "network/spec.h"
 
@@ -15,115 +14,54 @@ namespace {
 using engine::ContainerSpec;
 using Words = std::vector<std::string>;
 
-Result<void> decode_resources(Fields& host, engine::ResourceSpec& resources) {
-  resources.memory = host.take<std::int64_t>("Memory");
-  resources.memory_swap = host.take<std::int64_t>("MemorySwap");
-  resources.memory_reservation = host.take<std::int64_t>("MemoryReservation");
-  resources.nano_cpus = host.take<std::int64_t>("NanoCpus");
-  resources.cpu_shares = host.take<std::int64_t>("CpuShares");
-  resources.cpu_period = host.take<std::int64_t>("CpuPeriod");
-  resources.cpu_quota = host.take<std::int64_t>("CpuQuota");
-  resources.cpuset_cpus = host.take<std::string>("CpusetCpus");
-  resources.cpuset_mems = host.take<std::string>("CpusetMems");
-  resources.oom_kill_disable = host.take<bool>("OomKillDisable");
-  // -1 and 0 both say "no limit".
-  resources.pids_limit = std::max<std::int64_t>(host.take<std::int64_t>("PidsLimit"), 0);
-  for (const json::Value& value : host.take<std::vector<json::Value>>("Ulimits")) {
-    Fields ulimit(value, "HostConfig.Ulimits");
-    resources.ulimits.push_back(
-        {ulimit.take<std::string>("Name"), ulimit.take<std::int64_t>("Soft"), ulimit.take<std::int64_t>("Hard")});
-    TRY_OK(ulimit.finish());
-  }
-  // -1 is what the clients send for "not set".
-  if (auto swappiness = host.take<std::optional<std::int64_t>>("MemorySwappiness"); swappiness && *swappiness != -1)
-    return fail(ErrorCode::invalid, "HostConfig.MemorySwappiness is not supported by this engine");
-  return {};
-}
-
-Result<void> decode_security(Fields& host, ContainerSpec& spec) {
-  spec.privileged = host.take<bool>("Privileged");
-  spec.process.privileged = spec.privileged;
-  spec.cap_add = host.take_words("CapAdd").value_or(Words());
-  spec.cap_drop = host.take_words("CapDrop").value_or(Words());
-  spec.read_only_root = host.take<bool>("ReadonlyRootfs");
-  for (const std::string& option : host.take<Words>("SecurityOpt")) {
-    std::string text = option;
-    std::ranges::replace(text, ':', '=');
-    if (text == "no-new-privileges" || text == "no-new-privileges=true")
-      spec.no_new_privileges = true;
-    else if (text == "seccomp=unconfined")
-      spec.seccomp_unconfined = true;
-    // Neither AppArmor nor SELinux confines a container here, so there is nothing to switch off.
-    else if (text != "no-new-privileges=false" && text != "apparmor=unconfined" && text != "label=disable")
-      return fail(ErrorCode::invalid, "invalid --security-opt: \"{}\" is not supported by this engine", option);
-  }
-  // null asks for the defaults; a list, an empty one too, asks for other paths.
-  for (const char* key : {"MaskedPaths", "ReadonlyPaths"})
-    if (host.take_value(key) != nullptr)
-      return fail(ErrorCode::invalid, "HostConfig.{} is not supported by this engine", key);
-  return {};
-}
-
 Result<void> decode_namespaces(Fields& host, ContainerSpec& spec) {
   spec.pid_mode = host.take<std::string>("PidMode");
   spec.ipc_mode = host.take<std::string>("IpcMode");
   spec.uts_mode = host.take<std::string>("UTSMode");
   spec.userns_mode = host.take<std::string>("UsernsMode");
   spec.cgroupns_mode = host.take<std::string>("CgroupnsMode");
-  // Docker's "shareable" differs from "private" only for containers that join it, which cannot be asked for here.
-  if (spec.ipc_mode == "shareable") spec.ipc_mode = "private";
   std::string network = host.take<std::string>("NetworkMode");
   spec.network = network.empty() || network == "default" ? network::kBridgeNetwork : network;
   return {};
 }
 
-Result<void> decode_log(const json::Value* value, ContainerSpec& spec) {
-  if (value == nullptr) return {};
-  Fields log(*value, "HostConfig.LogConfig");
-  std::string driver = log.take<std::string>("Type");
-  if (!driver.empty()) spec.log.driver = driver;
-  for (const auto& [key, text] : log.take<std::map<std::string, std::string>>("Config")) {
-    if (key == "max-size") {
-      TRY(spec.log.max_size, parse_bytes(text));
-    } else if (key == "max-file") {
-      auto files = parse_number<int>(text);
-      if (!files || *files < 1) return fail(ErrorCode::invalid, "invalid value for 'max-file': {}", text);
-      spec.log.max_files = *files;
-    } else {
-      return fail(ErrorCode::invalid, "unknown log opt '{}' for {} log driver", key, spec.log.driver);
-    }
-  }
-  return log.finish();
-}
-
-Result<void> decode_restart(const json::Value* value, ContainerSpec& spec) {
-  if (value == nullptr) return {};
-  Fields restart(*value, "HostConfig.RestartPolicy");
-  std::string name = restart.take<std::string>("Name");
-  if (!name.empty()) spec.restart.name = name;
-  spec.restart.maximum_retries = restart.take<int>("MaximumRetryCount");
-  return restart.finish();
-}
-
-// Devices of the host are not given to containers yet; what is asked for is refused with Docker's reason where it has
-// one.
-Result<void> refuse_devices(Fields& host) {
-  for (const json::Value& value : host.take<std::vector<json::Value>>("Devices")) {
-    std::string path = Fields(value, "HostConfig.Devices").take<std::string>("PathOnHost");
-    if (::access(path.c_str(), F_OK) != 0)
-      return fail(ErrorCode::invalid,
-                  "error gathering device information while adding custom device \"{}\": no such file or directory",
-                  path);
-    return fail(ErrorCode::invalid, "HostConfig.Devices is not supported by this engine");
-  }
-  for (const json::Value& value : host.take<std::vector<json::Value>>("DeviceRequests")) {
-    Fields request(value, "HostConfig.DeviceRequests");
-    std::string sets;
-    for (const Words& set : request.take<std::vector<Words>>("Capabilities")) sets += "[" + join(set, " ") + "]";
-    return fail(ErrorCode::invalid, "could not select device driver \"{}\" with capabilities: [{}]",
-                request.take<std::string>("Driver"), sets);
+// "10m", a positive number of files, and what chooses attributes for `logs --details`.
+Result<void> apply_log_option(const std::string& key, const std::string& text, engine::LogSpec& log) {
+  const bool to_file = log.driver == "json-file" || log.driver == "local";
+  if (key == "max-size" && to_file) {
+    if (text == "-1") return {};
+    TRY(log.max_size, parse_bytes(text));
+  } else if (key == "max-file" && to_file) {
+    auto files = parse_number<int>(text);
+    if (!files || *files < 1) return fail(ErrorCode::invalid, "max-file cannot be less than 1");
+    log.max_files = *files;
+  } else if (key == "compress" && to_file) {
+    if (text != "true" && text != "false")
+      return fail(ErrorCode::invalid, "error parsing compress option: invalid value \"{}\"", text);
+  } else if (key == "mode") {
+    // Neither kind holds the container up here, unless its disk does.
+    if (text != "blocking" && text != "non-blocking")
+      return fail(ErrorCode::invalid, "logging mode \"{}\" is not valid: use blocking or non-blocking", text);
+  } else if (key != "max-buffer-size" &&
+             (log.driver != "json-file" || (key != "labels" && key != "env" && key != "tag"))) {
+    return fail(ErrorCode::invalid, "unknown log opt '{}' for {} log driver", key, log.driver);
   }
   return {};
+}
+
+Result<void> decode_log(const json::Value* value, ContainerSpec& spec) {
+  if (value == nullptr) return {};
+  Fields fields(*value, "HostConfig.LogConfig");
+  engine::LogSpec& log = spec.log;
+  std::string driver = fields.take<std::string>("Type");
+  if (!driver.empty()) log.driver = driver;
+  log.options = fields.take<std::map<std::string, std::string>>("Config");
+  if (log.driver == "local") {
+    log.max_size = 20 << 20;
+    log.max_files = 5;
+  }
+  for (const auto& [key, text] : log.options) TRY_OK(apply_log_option(key, text, log));
+  return fields.finish();
 }
 
 Result<void> decode_tmpfs(Fields& host, ContainerSpec& spec) {
@@ -143,8 +81,10 @@ Result<void> decode_host_config(const json::Value& object, ContainerSpec& spec) 
   TRY_OK(decode_namespaces(host, spec));
   TRY_OK(decode_ports(host.take_value("PortBindings"), spec));
   TRY_OK(decode_log(host.take_value("LogConfig"), spec));
-  TRY_OK(decode_restart(host.take_value("RestartPolicy"), spec));
-  TRY_OK(refuse_devices(host));
+  if (const json::Value* restart = host.take_value("RestartPolicy")) {
+    TRY(spec.restart, decode_restart(*restart));
+  }
+  TRY_OK(decode_devices(host, spec));
   TRY_OK(decode_tmpfs(host, spec));
   TRY_OK(decode_binds(host.take<Words>("Binds"), spec));
   if (const json::Value* mounts = host.take_value("Mounts")) TRY_OK(decode_mounts(*mounts, spec));
@@ -161,7 +101,17 @@ Result<void> decode_host_config(const json::Value& object, ContainerSpec& spec) 
   spec.process.groups = host.take<Words>("GroupAdd");
   spec.sysctls = host.take<std::map<std::string, std::string>>("Sysctls");
   spec.shm_size = host.take<std::int64_t>("ShmSize");
+  if (spec.shm_size < 0) return fail(ErrorCode::invalid, "SHM size can not be less than 0");
   spec.oom_score_adj = host.take<int>("OomScoreAdj");
+  if (spec.oom_score_adj < -1000 || spec.oom_score_adj > 1000)
+    return fail(ErrorCode::invalid, "Invalid value {}, range for oom score adj is [-1000, 1000]", spec.oom_score_adj);
+  spec.volumes_from = host.take<Words>("VolumesFrom");
+  spec.cgroup_parent = host.take<std::string>("CgroupParent");
+  spec.annotations = host.take<std::map<std::string, std::string>>("Annotations");
+  if (auto driver = host.take<std::string>("VolumeDriver"); !driver.empty() && driver != "local")
+    return fail(ErrorCode::not_found, "error looking up volume plugin {}: plugin \"{}\" not found", driver, driver);
+  if (!host.take<std::map<std::string, std::string>>("StorageOpt").empty())
+    return fail(ErrorCode::invalid, "--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
   std::string isolation = host.take<std::string>("Isolation");
   if (!isolation.empty() && isolation != "default")
     return fail(ErrorCode::invalid, "invalid isolation ({}): linux only supports 'default'", isolation);

@@ -2,11 +2,14 @@
 #pragma once
 
 #include "base/json.h"
+#include "docker/fields.h"
 #include "engine/spec.h"
 
 namespace berth::docker::detail {
 
 Result<void> decode_host_config(const json::Value& object, engine::ContainerSpec& spec);
+Result<void> decode_security(Fields& host, engine::ContainerSpec& spec);
+Result<void> decode_devices(Fields& host, engine::ContainerSpec& spec);
 // Adds the mounts of Binds, Mounts and Tmpfs.
 Result<void> decode_binds(const std::vector<std::string>& binds, engine::ContainerSpec& spec);
 Result<void> decode_mounts(const json::Value& array, engine::ContainerSpec& spec);

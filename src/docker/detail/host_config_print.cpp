@@ -1,6 +1,7 @@
 #include "docker/detail/host_config_print.h"
 
 #include "base/text.h"
+#include "docker/detail/resources.h"
 #include "engine/networks.h"
 
 namespace berth::docker::detail {
@@ -22,7 +23,7 @@ bool is_bind_option(const MountSpec& mount) {
 json::Value print_binds(const ContainerSpec& spec) {
   std::vector<std::string> binds;
   for (const MountSpec& mount : spec.mounts) {
-    if (!is_bind_option(mount)) continue;
+    if (!is_bind_option(mount) || mount.inherited) continue;
     std::string text = mount.source + ":" + mount.target;
     if (!mount.mode.empty() && mount.mode != "z") text += ":" + mount.mode;
     binds.push_back(std::move(text));
@@ -30,14 +31,38 @@ json::Value print_binds(const ContainerSpec& spec) {
   return words_or_null(binds);
 }
 
+void print_mount_options(const MountSpec& mount, json::Object& shown) {
+  json::Object options;
+  if (mount.type == "bind") {
+    if (!mount.propagation.empty()) options["Propagation"] = mount.propagation;
+    if (mount.non_recursive) options["NonRecursive"] = true;
+    if (!options.empty()) shown["BindOptions"] = std::move(options);
+  } else if (mount.type == "volume") {
+    if (!mount.copy_up) options["NoCopy"] = true;
+    if (!mount.subpath.empty()) options["Subpath"] = mount.subpath;
+    if (!mount.volume_labels.empty()) options["Labels"] = json::encode(mount.volume_labels);
+    if (!mount.volume_options.empty())
+      options["DriverConfig"] = json::Object{{"Name", "local"}, {"Options", json::encode(mount.volume_options)}};
+    if (!options.empty()) shown["VolumeOptions"] = std::move(options);
+  } else if (!mount.options.empty()) {
+    for (const std::string& option : split(mount.options, ',')) {
+      auto [key, value] = split_once(option, '=');
+      if (key == "size") options["SizeBytes"] = parse_number<std::int64_t>(value.value_or("")).value_or(0);
+      if (key == "mode") options["Mode"] = parse_number<int>(value.value_or(""), 8).value_or(0);
+    }
+    shown["TmpfsOptions"] = std::move(options);
+  }
+}
+
 json::Value print_mount_specs(const ContainerSpec& spec) {
   json::Array mounts;
   for (const MountSpec& mount : spec.mounts) {
-    if (mount.anonymous || is_bind_option(mount)) continue;
+    if (mount.anonymous || mount.inherited || is_bind_option(mount)) continue;
     json::Object shown{{"Type", mount.type}};
     if (!mount.source.empty()) shown["Source"] = mount.source;
     shown["Target"] = mount.target;
     if (mount.read_only) shown["ReadOnly"] = true;
+    print_mount_options(mount, shown);
     mounts.push_back(std::move(shown));
   }
   return mounts.empty() ? json::Value(nullptr) : json::Value(std::move(mounts));
@@ -70,51 +95,18 @@ json::Value print_port_bindings(const ContainerSpec& spec) {
 }
 
 json::Value print_log(const engine::LogSpec& log) {
-  json::Object config;
-  if (log.max_files > 1) config["max-file"] = std::to_string(log.max_files);
-  if (log.max_size > 0) config["max-size"] = std::to_string(log.max_size);
-  return json::Object{{"Type", log.driver}, {"Config", std::move(config)}};
+  return json::Object{{"Type", log.driver}, {"Config", json::encode(log.options)}};
 }
 
-json::Value print_security_options(const ContainerSpec& spec) {
-  std::vector<std::string> options;
-  if (spec.no_new_privileges) options.emplace_back("no-new-privileges");
-  if (spec.seccomp_unconfined) options.emplace_back("seccomp=unconfined");
-  return words_or_null(options);
-}
-
-void print_resources(const engine::ResourceSpec& resources, json::Object& host) {
-  json::Array ulimits;
-  for (const engine::UlimitSpec& limit : resources.ulimits)
-    ulimits.push_back(json::Object{{"Name", limit.name}, {"Hard", limit.hard}, {"Soft", limit.soft}});
-  host["CpuShares"] = resources.cpu_shares;
-  host["Memory"] = resources.memory;
-  host["NanoCpus"] = resources.nano_cpus;
-  host["CgroupParent"] = "";
-  host["BlkioWeight"] = 0;
-  host["BlkioWeightDevice"] = json::Array{};
-  host["BlkioDeviceReadBps"] = json::Array{};
-  host["BlkioDeviceWriteBps"] = json::Array{};
-  host["BlkioDeviceReadIOps"] = json::Array{};
-  host["BlkioDeviceWriteIOps"] = json::Array{};
-  host["CpuPeriod"] = resources.cpu_period;
-  host["CpuQuota"] = resources.cpu_quota;
-  host["CpuRealtimePeriod"] = 0;
-  host["CpuRealtimeRuntime"] = 0;
-  host["CpusetCpus"] = resources.cpuset_cpus;
-  host["CpusetMems"] = resources.cpuset_mems;
-  host["DeviceCgroupRules"] = nullptr;
-  host["DeviceRequests"] = nullptr;
-  host["MemoryReservation"] = resources.memory_reservation;
-  host["MemorySwap"] = resources.memory_swap;
-  host["MemorySwappiness"] = nullptr;
-  host["OomKillDisable"] = resources.oom_kill_disable;
-  host["PidsLimit"] = resources.pids_limit == 0 ? json::Value(nullptr) : json::Value(resources.pids_limit);
-  host["Ulimits"] = std::move(ulimits);
-  host["CpuCount"] = 0;
-  host["CpuPercent"] = 0;
-  host["IOMaximumIOps"] = 0;
-  host["IOMaximumBandwidth"] = 0;
+json::Value print_device_requests(const ContainerSpec& spec) {
+  json::Array shown;
+  for (const engine::DeviceRequestSpec& request : spec.device_requests)
+    shown.push_back(json::Object{{"Driver", request.driver},
+                                 {"Count", request.count},
+                                 {"DeviceIDs", words_or_null(request.device_ids)},
+                                 {"Capabilities", json::encode(request.capabilities)},
+                                 {"Options", json::encode(request.options)}});
+  return shown.empty() ? json::Value(nullptr) : json::Value(std::move(shown));
 }
 
 json::Value print_devices(const std::vector<engine::DeviceSpec>& devices) {
@@ -139,7 +131,7 @@ json::Value print_host_config(const Api& api, const ContainerSpec& spec) {
       {"RestartPolicy", json::Object{{"Name", spec.restart.name}, {"MaximumRetryCount", spec.restart.maximum_retries}}},
       {"AutoRemove", spec.auto_remove},
       {"VolumeDriver", ""},
-      {"VolumesFrom", nullptr},
+      {"VolumesFrom", words_or_null(spec.volumes_from)},
       {"ConsoleSize", json::Array{0, 0}},
       {"CapAdd", words_or_null(spec.cap_add)},
       {"CapDrop", words_or_null(spec.cap_drop)},
@@ -157,18 +149,22 @@ json::Value print_host_config(const Api& api, const ContainerSpec& spec) {
       {"Privileged", spec.privileged},
       {"PublishAllPorts", spec.publish_all},
       {"ReadonlyRootfs", spec.read_only_root},
-      {"SecurityOpt", print_security_options(spec)},
+      {"SecurityOpt", words_or_null(spec.security_options)},
       {"UTSMode", spec.uts_mode},
       {"UsernsMode", spec.userns_mode},
       {"ShmSize", spec.shm_size == 0 ? kDefaultShm : spec.shm_size},
       {"Runtime", spec.runtime.empty() ? api.engine.runtimes().default_name() : spec.runtime},
       {"Isolation", ""}};
   print_resources(spec.resources, host);
+  host["CgroupParent"] = spec.cgroup_parent;
+  host["DeviceCgroupRules"] = words_or_null(spec.device_cgroup_rules);
+  host["DeviceRequests"] = print_device_requests(spec);
   host["Devices"] = print_devices(spec.devices);
   if (auto mounts = print_mount_specs(spec); !mounts.is_null()) host["Mounts"] = std::move(mounts);
   if (!spec.tmpfs.empty()) host["Tmpfs"] = json::encode(spec.tmpfs);
   if (!spec.sysctls.empty()) host["Sysctls"] = json::encode(spec.sysctls);
   if (spec.init) host["Init"] = true;
+  if (!spec.annotations.empty()) host["Annotations"] = json::encode(spec.annotations);
   host["MaskedPaths"] = json::encode(spec.masked_paths);
   host["ReadonlyPaths"] = json::encode(spec.readonly_paths);
   return host;

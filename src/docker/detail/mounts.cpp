@@ -26,6 +26,8 @@ Result<void> apply_bind_option(std::string_view option, MountSpec& mount) {
     mount.read_only = true;
   else if (option == "nocopy")
     mount.copy_up = false;
+  else if (option == "U")
+    mount.chown = true;
   else if (is_propagation(option))
     mount.propagation = option;
   // SELinux labels and what Docker Desktop once tuned by: accepted by Docker everywhere, of no effect here.
@@ -66,6 +68,9 @@ Result<void> apply_bind_options(const json::Value* value, MountSpec& mount) {
   Fields options(*value, "HostConfig.Mounts.BindOptions");
   mount.propagation = options.take<std::string>("Propagation");
   mount.create_source = options.take<bool>("CreateMountpoint");
+  mount.non_recursive = options.take<bool>("NonRecursive");
+  // A read-only bind here is read-only all the way down, which is what ForceRecursive asks for.
+  options.drop({"ReadOnlyForceRecursive"});
   if (!mount.propagation.empty() && !is_propagation(mount.propagation))
     return fail(ErrorCode::invalid, "invalid mount config for type \"bind\": invalid propagation: {}",
                 mount.propagation);
@@ -76,11 +81,20 @@ Result<void> apply_volume_options(const json::Value* value, MountSpec& mount) {
   if (value == nullptr) return {};
   Fields options(*value, "HostConfig.Mounts.VolumeOptions");
   mount.copy_up = !options.take<bool>("NoCopy");
+  mount.subpath = options.take<std::string>("Subpath");
+  if (mount.subpath.starts_with('/') || (mount.subpath + "/").find("../") == 0 ||
+      mount.subpath.find("/../") != std::string::npos)
+    return fail(ErrorCode::invalid,
+                "invalid mount config for type \"volume\": invalid subpath: {}: subpath must be a relative path within "
+                "the volume",
+                mount.subpath);
+  mount.volume_labels = options.take<std::map<std::string, std::string>>("Labels");
   if (const json::Value* driver = options.take_value("DriverConfig")) {
     Fields fields(*driver, "HostConfig.Mounts.VolumeOptions.DriverConfig");
     std::string name = fields.take<std::string>("Name");
     if (!name.empty() && name != "local")
       return fail(ErrorCode::invalid, "error looking up volume plugin {}: plugin \"{}\" not found", name, name);
+    mount.volume_options = fields.take<std::map<std::string, std::string>>("Options");
     TRY_OK(fields.finish());
   }
   return options.finish();

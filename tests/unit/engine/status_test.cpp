@@ -6,10 +6,10 @@ namespace berth::engine {
 namespace {
 
 constexpr State kStates[] = {State::created, State::starting, State::running, State::paused,
-                             State::exited,  State::removing, State::dead};
-constexpr Change kChanges[] = {Change::start,         Change::started,   Change::start_failed,
-                               Change::never_started, Change::pause,     Change::unpause,
-                               Change::exit,          Change::shim_lost, Change::remove};
+                             State::exited,  State::removing, State::dead,    State::restarting};
+constexpr Change kChanges[] = {Change::start,  Change::started,         Change::start_failed, Change::never_started,
+                               Change::pause,  Change::unpause,         Change::exit,         Change::shim_lost,
+                               Change::remove, Change::exit_to_restart, Change::give_up};
 
 TEST(State, AWholeLife) {
   State state = State::created;
@@ -45,6 +45,15 @@ TEST(State, AFailedFirstStartLeavesItCreated) {
   EXPECT_FALSE(next_state(State::running, Change::never_started));
 }
 
+TEST(State, ARestartingContainerIsStartedOrGivenUp) {
+  for (State state : {State::running, State::paused})
+    EXPECT_EQ(next_state(state, Change::exit_to_restart), State::restarting);
+  EXPECT_EQ(next_state(State::restarting, Change::start), State::starting);
+  EXPECT_EQ(next_state(State::restarting, Change::give_up), State::exited);
+  EXPECT_FALSE(next_state(State::restarting, Change::remove));
+  EXPECT_FALSE(next_state(State::exited, Change::give_up));
+}
+
 TEST(State, ADeadContainerIsNeverStarted) { EXPECT_FALSE(next_state(State::dead, Change::start)); }
 
 TEST(StatusText, IsDockers) {
@@ -55,6 +64,10 @@ TEST(StatusText, IsDockers) {
   status.state = State::running;
   status.started_at = Time{(10'000 - 5) * kSecond};
   EXPECT_EQ(status_text(status, now), "Up 5 seconds");
+  status.health.emplace();
+  EXPECT_EQ(status_text(status, now), "Up 5 seconds (health: starting)");
+  status.health->state = "healthy";
+  EXPECT_EQ(status_text(status, now), "Up 5 seconds (healthy)");
   status.state = State::paused;
   EXPECT_EQ(status_text(status, now), "Up 5 seconds (Paused)");
   status.state = State::exited;
