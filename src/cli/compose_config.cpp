@@ -87,6 +87,10 @@ Result<int> config(Context& context, const ConfigOptions& options, const Words& 
   return 0;
 }
 
+// Whose behaviour this follows. Programs that call `docker compose` compare the number to learn how images and
+// containers are named.
+constexpr std::string_view kFollowed = "2.32.4";
+
 struct VersionOptions {
   bool brief = false;
   std::string format = "pretty";
@@ -98,9 +102,12 @@ void declare_version(Flags& flags, VersionOptions& options) {
 }
 
 Result<int> version(Context& context, const VersionOptions& options, const Words&) {
-  std::string text = fmt::format("Berth Compose version {}", context.version);
-  if (options.brief) text = context.version;
-  if (options.format == "json") text = json::print(json::Object{{"version", context.version}});
+  std::string number = context.as_docker ? std::string(kFollowed) : context.version;
+  std::string text = context.as_docker
+                         ? fmt::format("Docker Compose version v{}", number)
+                         : fmt::format("Berth Compose version {}, like Docker Compose {}", number, kFollowed);
+  if (options.brief) text = number;
+  if (options.format == "json") text = json::print(json::Object{{"version", number}});
   TRY_OK(print_out(text + "\n"));
   return 0;
 }

@@ -103,6 +103,13 @@ Result<bool> is_volume_there(const EngineClient& engine, const std::string& proj
   return true;
 }
 
+// What a new container is called until the old one is gone: "0123456789ab_web-1".
+std::string temporary_name(const ComposeContainer& old) { return fmt::format("{}_{}", old.id.substr(0, 12), old.name); }
+
+bool is_temporary_name(std::string_view name, std::string_view final_name) {
+  return name.size() == final_name.size() + 13 && name[12] == '_' && name.ends_with(final_name);
+}
+
 std::string stop_target(const std::string& id, std::optional<std::int64_t> timeout) {
   return container_path(id, "/stop") + query({{"t", timeout ? std::to_string(*timeout) : ""}});
 }
@@ -212,6 +219,9 @@ Result<void> Converger::converge(const compose::Service& service) {
     std::lock_guard lock(mutex_);
     old = by_service_[service.name];
   }
+  std::ranges::stable_partition(old, [&](const ComposeContainer& container) {
+    return !is_temporary_name(container.name, name_of(service, container.number));
+  });
   auto scale = options_.scale.find(service.name);
   auto wanted = static_cast<std::size_t>(scale == options_.scale.end() ? service.replicas : scale->second);
   // The first ones stay; what is too much goes.
@@ -224,7 +234,8 @@ Result<void> Converger::converge(const compose::Service& service) {
     TRY_OK(remove_containers(session_.engine, extra, false));
   }
   std::vector<ComposeContainer> now;
-  for (const ComposeContainer& container : old) {
+  for (ComposeContainer& container : old) {
+    TRY_OK(restore_name(service, container));
     if (!must_recreate(service, container)) {
       if (container.is_running()) print_step("Container", container.name, "Running");
       now.push_back(container);
@@ -237,9 +248,7 @@ Result<void> Converger::converge(const compose::Service& service) {
   for (const ComposeContainer& container : now) numbers.insert(container.number);
   for (std::int64_t number = 1; now.size() < wanted; ++number) {
     if (!numbers.insert(number).second) continue;
-    std::string name = service.container_name.empty()
-                           ? fmt::format("{}-{}-{}", session_.project.name, service.name, number)
-                           : service.container_name;
+    std::string name = name_of(service, number);
     print_step("Container", name, "Creating");
     TRY(ComposeContainer made, make(service, name, number, nullptr));
     print_step("Container", name, "Created");
@@ -247,6 +256,19 @@ Result<void> Converger::converge(const compose::Service& service) {
   }
   std::lock_guard lock(mutex_);
   by_service_[service.name] = std::move(now);
+  return {};
+}
+
+std::string Converger::name_of(const compose::Service& service, std::int64_t number) const {
+  if (!service.container_name.empty()) return service.container_name;
+  return fmt::format("{}-{}-{}", session_.project.name, service.name, number);
+}
+
+Result<void> Converger::restore_name(const compose::Service& service, ComposeContainer& container) {
+  std::string name = name_of(service, container.number);
+  if (!is_temporary_name(container.name, name)) return {};
+  TRY_OK(session_.engine.post(container_path(container.id, "/rename") + query({{"name", name}})));
+  container.name = std::move(name);
   return {};
 }
 
@@ -293,8 +315,7 @@ Result<std::string> Converger::create_container(const std::string& name, const c
 Result<ComposeContainer> Converger::make(const compose::Service& service, std::string name, std::int64_t number,
                                          const ComposeContainer* old) {
   compose::ContainerPlan plan;
-  plan.name = service.container_name.empty() ? fmt::format("{}-{}-{}", session_.project.name, service.name, number)
-                                             : service.container_name;
+  plan.name = name_of(service, number);
   plan.number = number;
   plan.version = session_.version;
   if (auto image = images_.find(service.name); image != images_.end()) plan.image_id = image->second;
@@ -316,7 +337,7 @@ Result<ComposeContainer> Converger::make(const compose::Service& service, std::s
 Result<ComposeContainer> Converger::recreate(const compose::Service& service, const ComposeContainer& old) {
   print_step("Container", old.name, "Recreate");
   const EngineClient& engine = session_.engine;
-  TRY(ComposeContainer made, make(service, fmt::format("{}_{}", old.id.substr(0, 12), old.name), old.number, &old));
+  TRY(ComposeContainer made, make(service, temporary_name(old), old.number, &old));
   if (old.is_running()) TRY_OK(engine.post(stop_target(old.id, options_.stop_timeout)));
   TRY_OK(engine.remove(container_path(old.id, "?force=1")));
   TRY_OK(engine.post(container_path(made.id, "/rename") + query({{"name", made.name}})));

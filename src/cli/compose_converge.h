@@ -3,7 +3,8 @@
 //
 // A container is up to date when the hash of its service and the id of its image are those of now. A new one is made
 // under another name, then the old one is stopped and removed and the new one gets its name, as Docker Compose does:
-// should the making fail, the old one still runs.
+// should the making fail, the old one still runs. Killed at any step, it leaves a container under that other name,
+// which the next up removes beside the old one, or gives its name when the old one is gone.
 #pragma once
 
 #include <functional>
@@ -60,6 +61,8 @@ class Converger {
   bool must_recreate(const compose::Service& service, const ComposeContainer& container);
   void find_shared(const compose::Service& service, compose::ContainerPlan& plan);
   bool was_recreated(const std::string& service);
+  std::string name_of(const compose::Service& service, std::int64_t number) const;
+  Result<void> restore_name(const compose::Service& service, ComposeContainer& container);
 
   const ComposeSession& session_;
   ImageIds images_;

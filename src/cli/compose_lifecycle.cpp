@@ -338,7 +338,7 @@ Result<int> down(Context& context, const DownOptions& options, const Words& serv
   TRY(auto found, find_containers(context, services, OneOff::with));
   const EngineClient& engine = found.named.engine;
   Containers containers = found.containers;
-  if (found.named.project && !options.remove_orphans) {
+  if (found.named.project && !options.remove_orphans && !environment_flag("COMPOSE_REMOVE_ORPHANS")) {
     Containers orphans = orphans_of(*found.named.project, containers);
     std::erase_if(containers, [&](const ComposeContainer& container) {
       return std::ranges::find(orphans, container.id, &ComposeContainer::id) != orphans.end();

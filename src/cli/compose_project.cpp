@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/text.h"
@@ -140,6 +141,11 @@ Result<ComposeContainer> find_container(const NamedProject& named, const std::st
     if (container.is_running() && (index == 0 || container.number == index)) return std::move(container);
   if (index > 0) return fail(ErrorCode::not_found, "service \"{}\" is not running container #{}", service, index);
   return fail(ErrorCode::not_found, "service \"{}\" is not running", service);
+}
+
+bool environment_flag(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && (std::string_view(value) == "1" || std::string_view(value) == "true");
 }
 
 void print_step(std::string_view kind, std::string_view name, std::string_view state) {

@@ -64,6 +64,9 @@ Result<void> check_services(const NamedProject& named, const std::vector<Compose
 // The one container of a service that exec, cp and port mean: number `index`, or the first.
 Result<ComposeContainer> find_container(const NamedProject& named, const std::string& service, std::int64_t index);
 
+// Whether a variable of the process is 1 or true.
+bool environment_flag(const char* name);
+
 // " Container web-1  Started" on stderr, in one write: tasks of several threads print.
 void print_step(std::string_view kind, std::string_view name, std::string_view state);
 

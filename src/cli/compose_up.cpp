@@ -111,7 +111,8 @@ Result<void> treat_orphans(const ComposeSession& session, bool remove) {
   TRY(auto containers, list_containers(session.engine, session.project.name, OneOff::without));
   std::vector<ComposeContainer> orphans = orphans_of(session.project, containers);
   if (orphans.empty()) return {};
-  if (!remove) {
+  if (!remove && environment_flag("COMPOSE_IGNORE_ORPHANS")) return {};
+  if (!remove && !environment_flag("COMPOSE_REMOVE_ORPHANS")) {
     Words names;
     for (const ComposeContainer& orphan : orphans) names.push_back(orphan.name);
     print_error(fmt::format(

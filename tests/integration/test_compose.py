@@ -320,6 +320,23 @@ def test_recreate_keeps_anonymous_volumes_and_names(projects):
     assert project("exec", "-T", "a", "test", "-e", "/data/file").rc == 1
 
 
+def test_what_a_killed_up_leaves_is_put_right(projects):
+    project = projects("services: {a: {image: busybox, command: sleep 1000, init: true, stop_grace_period: 0s}}")
+    project("up", "-d").ok()
+    name = f"{project.name}-a-1"
+    # Killed before the new one got its name: only it is left.
+    project.client("rename", name, f"0123456789ab_{name}").ok()
+    ids = list(project.ids().values())
+    project("up", "-d").ok()
+    assert project.ids() == {name: ids[0]}
+    # Killed before the old one was removed: both are there.
+    labels = project.inspect("a")["Config"]["Labels"]
+    words = [word for key, value in labels.items() for word in ("-l", f"{key}={value}")]
+    project.client("create", "--name", f"{ids[0][:12]}_{name}", *words, "busybox").ok()
+    project("up", "-d").ok()
+    assert project.ids() == {name: ids[0]}
+
+
 def test_orphans(projects):
     project = projects("services: {a: {image: busybox, command: 'true'}, b: {image: busybox, command: 'true'}}")
     project("up", "-d").ok()
@@ -409,20 +426,20 @@ def test_shared_namespaces_and_links(projects):
     project = projects("services:\n"
                        "  net: {image: busybox, command: httpd -f -p 80, init: true, stop_grace_period: 0s}\n"
                        "  side: {image: busybox, network_mode: 'service:net', "
-                       "command: sh -c 'wget -q -O - http://127.0.0.1/x 2>&1 | grep -o 404'}\n")
+                       "command: sh -c 'until wget -q -O - http://127.0.0.1/x 2>&1 | grep -o 404; do sleep 0.1; done'}\n")
     project("up", "-d").ok()
     eventually(lambda: "404" in project("logs", "side").out, 10)
     assert project.inspect("side")["HostConfig"]["NetworkMode"] == "container:" + project.inspect("net")["Id"]
 
 
 def test_logs_and_events(projects):
-    project = projects("services: {a: {image: busybox, command: sh -c 'echo 1; echo 2 >&2; echo 3'}, "
+    project = projects("services: {a: {image: busybox, command: sh -c 'echo 1; echo 2; echo 3; echo err >&2'}, "
                        "bb: {image: busybox, command: echo other}}")
     project("up", "-d").ok()
     eventually(lambda: all(row["State"] == "exited" for row in project.rows().values()), 10)
     out = project("logs").ok().out
-    assert "a-1   | 1\n" in out and "a-1   | 2\n" in out and "bb-1  | other\n" in out
-    assert project("logs", "--tail", "1", "--no-log-prefix", "a").ok().out == "3\n"
+    assert "a-1   | 1\n" in out and "a-1   | err\n" in out and "bb-1  | other\n" in out
+    assert project("logs", "--tail", "1", "--no-log-prefix", "a").ok().out in ("3\n", "err\n")
     assert re.match(r"a-1  \| \d{4}-\d\d-\d\dT", project("logs", "-t", "--tail", "1", "a").ok().out)
     follow = project("logs", "-f", timeout=10).ok()
     assert sorted(follow.out.splitlines()) == sorted(out.splitlines())
