@@ -159,10 +159,9 @@ async::Task<Result<void>> Container::attach_networks(sys::UniqueFd netns) {
 // ---- joined and left
 
 Result<void> Container::check_attachment(const AttachmentSpec& wanted, const network::Network& network) const {
-  bool shared = spec_.network == network::kHostNetwork || spec_.network.starts_with("container:");
-  if (network.name == network::kHostNetwork || (spec_.network == network::kHostNetwork && !network.name.empty()))
+  if (network.name == network::kHostNetwork)
     return fail(ErrorCode::denied, "container cannot be disconnected from host network or connected to host network");
-  if (shared)
+  if (spec_.network == network::kHostNetwork || spec_.network.starts_with("container:"))
     return fail(ErrorCode::denied,
                 "container sharing network namespace with another container or host cannot be connected to any other "
                 "network");
@@ -172,7 +171,7 @@ Result<void> Container::check_attachment(const AttachmentSpec& wanted, const net
   bool there = std::ranges::find(spec_.networks, network.name, &AttachmentSpec::network) != spec_.networks.end();
   if (there && running())
     return fail(ErrorCode::denied, "endpoint with name {} already exists in network {}", spec_.name, network.name);
-  return check_endpoint_settings(wanted, network.name);
+  return check_endpoint_settings(engine_, wanted);
 }
 
 async::Task<Result<void>> Container::connect(AttachmentSpec wanted) {
@@ -217,7 +216,8 @@ async::Task<Result<void>> Container::disconnect(std::string name) {
     co_return fail(ErrorCode::denied,
                    "container cannot be disconnected from host network or connected to host network");
   if (find_attachment(network.name) == nullptr)
-    co_return fail(ErrorCode::denied, "container {} is not connected to network {}", id(), network.name);
+    co_return fail(ErrorCode::denied, "container {} is not connected to {} {}", id(),
+                   running() ? "network" : "the network", network.name);
   std::erase_if(spec_.networks, [&](const AttachmentSpec& each) { return each.network == network.name; });
   CO_TRY_OK(save_spec());
   crash_point("disconnect.spec-written");

@@ -45,7 +45,9 @@ void move_links(ContainerSpec& spec) {
   if (!is_user_defined(spec.network)) return;
   for (AttachmentSpec& attachment : spec.networks) {
     if (attachment.network != spec.network) continue;
-    attachment.links.insert(attachment.links.end(), spec.links.begin(), spec.links.end());
+    // Clients say them in both places.
+    for (const std::string& link : spec.links)
+      if (std::ranges::find(attachment.links, link) == attachment.links.end()) attachment.links.push_back(link);
     spec.links.clear();
   }
 }
@@ -73,7 +75,7 @@ std::pair<std::string, std::string> split_link(const std::string& link) {
   return {std::string(name), std::string(last)};
 }
 
-Result<void> check_endpoint_settings(const AttachmentSpec& wanted, const std::string& network_name) {
+Result<void> check_endpoint_settings(const Engine& engine, const AttachmentSpec& wanted) {
   for (const std::string* text : {&wanted.ipv4, &wanted.ipv6}) {
     if (text->empty()) continue;
     TRY(network::Ip ip, network::Ip::parse(*text));
@@ -82,9 +84,16 @@ Result<void> check_endpoint_settings(const AttachmentSpec& wanted, const std::st
   }
   for (const std::string& text : wanted.link_local) TRY_OK(network::Ip::parse(text));
   if (!wanted.mac.empty()) TRY_OK(network::MacAddress::parse(wanted.mac));
-  if (is_user_defined(network_name)) return {};
-  if (!wanted.ipv4.empty() || !wanted.ipv6.empty())
-    return fail(ErrorCode::invalid, "user specified IP address is supported on user defined networks only");
+  bool address = !wanted.ipv4.empty() || !wanted.ipv6.empty();
+  if (is_user_defined(wanted.network)) {
+    auto network = engine.parts().networks.find(wanted.network);
+    if (address && network && !network->chosen_subnet)
+      return fail(ErrorCode::invalid,
+                  "user specified IP address is supported only when connecting to networks with user configured "
+                  "subnets");
+    return {};
+  }
+  if (address) return fail(ErrorCode::invalid, "user specified IP address is supported on user defined networks only");
   if (!wanted.aliases.empty())
     return fail(ErrorCode::invalid, "network-scoped alias is supported only for containers in user defined networks");
   return {};
@@ -115,7 +124,7 @@ Result<void> complete_networks(const Engine& engine, ContainerSpec& spec) {
       return fail(ErrorCode::invalid,
                   "container cannot be connected to multiple networks with one of the networks in {} mode",
                   attachment.network == kNoneNetwork ? "private (none)" : "host");
-    TRY_OK(check_endpoint_settings(attachment, attachment.network));
+    TRY_OK(check_endpoint_settings(engine, attachment));
   }
   return check_links(engine, spec);
 }

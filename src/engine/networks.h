@@ -17,7 +17,7 @@ std::string host_gateway(const Engine& engine);
 // its word. Fails with `invalid` and Docker's texts for what cannot be together.
 Result<void> complete_networks(const Engine& engine, ContainerSpec& spec);
 // Whether the container can have this in this network.
-Result<void> check_endpoint_settings(const AttachmentSpec& wanted, const std::string& network_name);
+Result<void> check_endpoint_settings(const Engine& engine, const AttachmentSpec& wanted);
 
 // Whether one of its networks serves names, so that the container asks its own resolver.
 bool wants_resolver(const Engine& engine, const ContainerSpec& spec);

@@ -224,6 +224,7 @@ Result<void> Manager::Impl::check_spec(const NetworkSpec& spec) const {
 Result<Network> Manager::Impl::make_record(NetworkSpec spec, const std::vector<Subnet>& routes) const {
   TRY_OK(check_spec(spec));
   Network network{.id = random_hex(32), .name = std::move(spec.name), .driver = "bridge", .created = now()};
+  bool chosen = spec.ipv4.subnet || spec.ipv6.subnet;
   TRY(network.ipv4, choose_pool(spec.ipv4, config_.user_prefix, routes));
   if (spec.enable_ipv6) {
     if (!spec.ipv6.subnet) spec.ipv6.subnet = unique_local_subnet(network.id);
@@ -233,6 +234,7 @@ Result<Network> Manager::Impl::make_record(NetworkSpec spec, const std::vector<S
   network.isolated = spec.isolated;
   network.internal = spec.internal;
   network.attachable = spec.attachable;
+  network.chosen_subnet = chosen;
   network.ipam_options = std::move(spec.ipam_options);
   network.labels = std::move(spec.labels);
   network.options = std::move(spec.options);

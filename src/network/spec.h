@@ -76,6 +76,7 @@ struct Network {
   bool internal = false;
   bool predefined = false;
   bool attachable = false;
+  bool chosen_subnet = false;  // by a person, so that single addresses of it may be asked for
   std::map<std::string, std::string> ipam_options;
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> options;
@@ -92,7 +93,7 @@ struct Network {
 };
 BOOST_DESCRIBE_STRUCT(Network, (),
                       (id, name, driver, created, ipv4, ipv6, interface, isolated, internal, predefined, attachable,
-                       ipam_options, labels, options))
+                       chosen_subnet, ipam_options, labels, options))
 
 // A port to be published.
 struct PortRequest {

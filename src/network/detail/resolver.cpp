@@ -77,8 +77,14 @@ std::string redirection(bool reopening, std::uint16_t udp, std::uint16_t tcp) {
   // Removing a table costs up to 20 ms, so only where there may be one.
   std::string text = reopening ? "table ip berth_resolver\ndelete table ip berth_resolver\n" : "";
   return text + fmt::format(
-                    "table ip berth_resolver {{ chain output {{ type nat hook output priority -100; policy accept; "
-                    "ip daddr {0} udp dport 53 dnat to {0}:{1}; ip daddr {0} tcp dport 53 dnat to {0}:{2}; }} }}",
+                    R"(table ip berth_resolver {{
+  chain output {{
+    type nat hook output priority -100; policy accept;
+    ip daddr {0} udp dport 53 dnat to {0}:{1}
+    ip daddr {0} tcp dport 53 dnat to {0}:{2}
+  }}
+}}
+)",
                     kResolverAddress, udp, tcp);
 }
 

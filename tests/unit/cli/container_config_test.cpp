@@ -130,6 +130,20 @@ TEST(CreateBody, UnnamedVolumesBelongToTheContainer) {
   EXPECT_EQ(body->at("Volumes"), parsed(R"({"/data": {}})"));
 }
 
+TEST(CreateBody, TakesSeveralNetworksEachWithItsSettings) {
+  auto body =
+      body_of({"--network", "name=team,alias=db,alias=store,ip=10.0.0.5,gw-priority=2", "--network", "other", "image"});
+  ASSERT_TRUE(body);
+  EXPECT_EQ(body->at("HostConfig").at("NetworkMode"), "team");
+  EXPECT_EQ(body->at("NetworkingConfig").at("EndpointsConfig"),
+            parsed(R"({"team": {"GwPriority": 2, "IPAMConfig": {"IPv4Address": "10.0.0.5"}, "Aliases": ["db", "store"]},
+                       "other": {}})"));
+  for (const char* wrong : {"alias=x", "name=n,alias", "name=n,nosuch=1", "name=n,gw-priority=x"})
+    EXPECT_FALSE(body_of({"--network", wrong, "image"})) << wrong;
+  EXPECT_FALSE(body_of({"--network", "a", "--network", "a", "image"}));
+  EXPECT_FALSE(body_of({"--network", "name=a,ip=10.0.0.5", "--ip", "10.0.0.6", "image"}));
+}
+
 TEST(CreateBody, PutsAddressesIntoTheNetwork) {
   auto body = body_of({"--network", "team", "--network-alias", "db", "--ip", "10.0.0.5", "image"});
   ASSERT_TRUE(body);

@@ -43,7 +43,7 @@ TEST_F(Lifecycle, AnEndpointIsWhatWasAskedFor) {
                     .network = "bridge",
                     .ip = *Ip::parse("10.89.0.77"),
                     .mac = *MacAddress::parse("02:00:00:00:00:01"),
-                    .ports = {tcp(0, 80)}};
+                    .ports = {{"tcp", Ip::v4(0x7f000001), 0, 0, 80}}};
   auto endpoint = run(*loop, manager->attach(spec, netns.get()));
   ASSERT_TRUE(endpoint) << endpoint.error().text();
   EXPECT_NE(endpoint->ports.at(0).host_port, 0);
@@ -140,7 +140,9 @@ TEST_F(Lifecycle, FiftyAtOnceGetFiftyAddressesAndLeaveNothing) {
   auto all = [&]() -> async::Task<Result<void>> {
     async::TaskGroup group(*loop);
     for (int i = 0; i < kCount; ++i) {
-      EndpointSpec spec{.container = id(std::to_string(i)), .network = "workspaces", .ports = {tcp(0, 22)}};
+      EndpointSpec spec{.container = id(std::to_string(i)),
+                        .network = "workspaces",
+                        .ports = {{"tcp", Ip::v4(0x7f000001), 0, 0, 22}}};
       auto one = [](Manager& on, EndpointSpec asked, int netns, std::vector<Result<Endpoint>>& out) -> async::Task<> {
         out.push_back(co_await on.attach(std::move(asked), netns));
       };

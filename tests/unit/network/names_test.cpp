@@ -223,7 +223,7 @@ TEST_F(NameService, AsksTheOutsideFromNewPortsUnderNewIds) {
   Server server(outside, [](const std::string& packet) {
     // Forged ones are not taken for answers.
     std::string forged = answered(question("example.net"), 1);
-    return std::vector{dns::with_id(answered(packet, 1), 1), forged, "short", answered(packet, 2)};
+    return std::vector<std::string>{dns::with_id(answered(packet, 1), 1), forged, "short", answered(packet, 2)};
   });
   serve("a", a, {"198.51.100.2"});
   for (int i = 0; i < 8; ++i) {
@@ -243,7 +243,7 @@ TEST_F(NameService, AsksTheOutsideFromNewPortsUnderNewIds) {
 TEST_F(NameService, LongAnswersComeByTcp) {
   auto a = make_netns();
   join("a", a, {"a"});
-  Server server(outside, [](const std::string& packet) { return std::vector{answered(packet, 250)}; });
+  Server server(outside, [](const std::string& packet) { return std::vector<std::string>{answered(packet, 250)}; });
   serve("a", a, {"198.51.100.2"});
   std::string packet = question("example.org");
   std::string cut = resolve(a, packet);
@@ -255,7 +255,7 @@ TEST_F(NameService, LongAnswersComeByTcp) {
 TEST_F(NameService, AServerThatFailsIsPassedOverAndNoServerIsAFailure) {
   auto a = make_netns();
   join("a", a, {"a"});
-  Server server(outside, [](const std::string& packet) { return std::vector{answered(packet, 1)}; });
+  Server server(outside, [](const std::string& packet) { return std::vector<std::string>{answered(packet, 1)}; });
   // Nobody answers at the first, where the host says at once that there is no way.
   serve("a", a, {"203.0.113.1", "198.51.100.2"});
   std::string packet = question("example.org");
