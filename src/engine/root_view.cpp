@@ -123,7 +123,7 @@ void clear_volatile_mark(const std::string& upper_dir) {
 Result<sys::UniqueFd> open_image_view(const std::vector<std::string>& layers) {
   // Overlay wants two directories.
   if (layers.size() == 1) return sys::open_file(layers.front(), O_RDONLY | O_DIRECTORY);
-  return mount_overlay({layers.rbegin(), layers.rend()}, "", false, false);
+  return mount_either({{layers.rbegin(), layers.rend()}, "", false, false});
 }
 
 Result<sys::UniqueFd> open_root_view(const std::vector<std::string>& layers, const std::string& upper_dir,
