@@ -30,13 +30,22 @@ std::unexpected<Error> no_such_file(const std::string& path, const std::string& 
 struct Place {
   std::string path;       // as asked, absolute
   std::string container;  // as asked
+  std::string inside;     // path, below the root that it was found in
 };
+
+// Opens the root that the place is in.
+Task<Result<engine::Container::RootHandle>> open_root(std::shared_ptr<engine::Container> container, Place& place,
+                                                      bool writable) {
+  CO_TRY(auto handle, co_await container->open_root(place.path, writable));
+  place.inside = handle.path;
+  co_return handle;
+}
 
 Result<Place> place_of(const Exchange& exchange) {
   std::string path = exchange.request.query.get("path");
   if (path.empty()) return fail(ErrorCode::invalid, "missing \"path\" parameter");
   if (!path.starts_with('/')) path.insert(0, "/");
-  return Place{std::move(path), exchange.request.param("id")};
+  return Place{.path = std::move(path), .container = exchange.request.param("id"), .inside = {}};
 }
 
 // A trailing slash, or a last component of ".", asks for the directory behind a symlink.
@@ -46,7 +55,7 @@ bool follows_last(const std::string& path) {
 
 // {"name", "size", "mode", "mtime", "linkTarget"} in base64: the header by which clients know what they copy.
 Result<std::string> path_stat(const fs::RootDir& root, const Place& place) {
-  auto status = follows_last(place.path) ? root.stat(place.path) : root.lstat(place.path);
+  auto status = follows_last(place.path) ? root.stat(place.inside) : root.lstat(place.inside);
   if (!status) {
     if (status.error().code() == ErrorCode::not_found) return no_such_file(place.path, place.container);
     return std::unexpected(std::move(status).error());
@@ -55,7 +64,7 @@ Result<std::string> path_stat(const fs::RootDir& root, const Place& place) {
     return fail(ErrorCode::invalid, "not a directory: {}", place.path);
   std::string target;
   if (S_ISLNK(status->st_mode)) {
-    TRY(target, root.resolve(place.path));
+    TRY(target, root.resolve(place.inside));
   }
   Time modified{status->st_mtim.tv_sec * 1'000'000'000 + status->st_mtim.tv_nsec};
   json::Object object{{"name", base_name(place.path)},
@@ -71,7 +80,7 @@ constexpr std::string_view kStatHeader = "X-Docker-Container-Path-Stat";
 Task<Result<void>> head(Api& api, Exchange& exchange) {
   CO_TRY(auto container, find_container(api, exchange));
   CO_TRY(Place place, place_of(exchange));
-  CO_TRY(auto view, co_await container->open_root(false));
+  CO_TRY(auto view, co_await open_root(container, place, false));
   fs::RootDir root(std::move(view.root));
   CO_TRY(std::string stat, path_stat(root, place));
   exchange.set_header(kStatHeader, std::move(stat));
@@ -91,8 +100,8 @@ Result<void> pack_all(Packing& work) {
   fs::FdSink sink(write_end.get());
   fs::PackOptions options{.name = base_name(work.place.path), .id_base = work.id_base};
   if (options.name == "." || options.name == "..") options.name = ".";
-  std::string path = work.place.path;
-  if (follows_last(path)) {
+  std::string path = work.place.inside;
+  if (follows_last(work.place.path)) {
     TRY(path, work.root.resolve(path));
   }
   return fs::pack(work.root, path, sink, options);
@@ -105,7 +114,7 @@ Task<> pack_in_background(async::Loop& loop, Packing& work, Result<void>& result
 Task<Result<void>> get(Api& api, Exchange& exchange) {
   CO_TRY(auto container, find_container(api, exchange));
   CO_TRY(Place place, place_of(exchange));
-  CO_TRY(auto view, co_await container->open_root(false));
+  CO_TRY(auto view, co_await open_root(container, place, false));
   fs::RootDir root(std::move(view.root));
   CO_TRY(std::string stat, path_stat(root, place));
   exchange.set_header(kStatHeader, std::move(stat));
@@ -142,7 +151,7 @@ Task<> unpack_in_background(async::Loop& loop, Unpacking& work, Result<void>& re
 
 // The directory to unpack in, as a root of its own: entries can then not even reach the rest of the container.
 Result<fs::RootDir> open_target(const fs::RootDir& root, const Place& place) {
-  auto directory = root.open(place.path, O_RDONLY | O_DIRECTORY);
+  auto directory = root.open(place.inside, O_RDONLY | O_DIRECTORY);
   if (directory) return fs::RootDir(std::move(*directory));
   if (directory.error().errno_value() == ENOENT) return no_such_file(place.path, place.container);
   if (directory.error().errno_value() == ENOTDIR)
@@ -154,7 +163,7 @@ Task<Result<void>> put(Api& api, Exchange& exchange) {
   CO_TRY(auto container, find_container(api, exchange));
   CO_TRY(Place place, place_of(exchange));
   if (container->spec().read_only_root) co_return fail(ErrorCode::denied, "container rootfs is marked read-only");
-  CO_TRY(auto view, co_await container->open_root(true));
+  CO_TRY(auto view, co_await open_root(container, place, true));
   fs::RootDir root(std::move(view.root));
   CO_TRY(fs::RootDir target, open_target(root, place));
   fs::UntarOptions options{.keep_kinds = exchange.request.query.truth("noOverwriteDirNonDir"),

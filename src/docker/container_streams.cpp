@@ -1,4 +1,9 @@
 // Attach, logs and resize.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include <chrono>
+
 #include "async/fd.h"
 #include "base/text.h"
 #include "docker/api.h"
@@ -101,6 +106,16 @@ Task<Result<void>> replay_log(std::shared_ptr<engine::Container> container, engi
   co_return co_await engine::read_logs(container, query, deliver);
 }
 
+// docker-py reads the answer's head through a buffer, which it then forgets with whatever else is in it. So nothing
+// follows the head before the client has read it; one that takes its time must not hold the log up.
+Task<> let_head_be_read(int socket) {
+  for (int tries = 0; tries < 50; ++tries) {
+    int unread = 0;
+    if (::ioctl(socket, SIOCOUTQ, &unread) < 0 || unread == 0) co_return;
+    co_await async::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 Task<Result<void>> attach(Api& api, Exchange& exchange) {
   const http::Query& query = exchange.request.query;
   CO_TRY(auto container, find_container(api, exchange));
@@ -113,8 +128,11 @@ Task<Result<void>> attach(Api& api, Exchange& exchange) {
   bool framed = !container->spec().process.tty;
   std::string type(stream_type(framed && speaks(exchange, "1.42") && exchange.request.headers().has("Upgrade")));
   bool stream = query.truth("stream"), replay = query.truth("logs");
+  // Docker takes no body here, but dockerode sends its options as one.
+  if (exchange.content_length()) CO_TRY_OK(co_await exchange.read_body());
   CO_TRY(http::Hijacked taken, co_await exchange.hijack(std::move(type)));
   if (replay) {
+    co_await let_head_be_read(taken.fd.get());
     async::Fd fd(api.loop(), std::move(taken.fd));
     CO_TRY_OK(co_await replay_log(container, options, fd));
     taken.fd = fd.release();

@@ -107,7 +107,7 @@ Result<engine::CreateRequest> decode_create_request(const json::Value& body, std
   if (const json::Value* networking = config.take_value("NetworkingConfig"))
     TRY_OK(detail::decode_networking(*networking, request.spec));
   if (const json::Value* berth = config.take_value("Berth")) TRY_OK(decode_berth(*berth, request.spec));
-  TRY_OK(config.finish());
+  TRY_OK(config.finish_body({"MacAddress", "NetworkDisabled"}));
   return request;
 }
 

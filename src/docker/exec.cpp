@@ -37,7 +37,7 @@ Result<engine::ExecSpec> decode_exec(const json::Value& body) {
   spec.detach_keys = fields.take<std::string>("DetachKeys");
   // Detach is said again, and decided, at the start.
   fields.drop({"Detach", "ConsoleSize", "Container"});
-  TRY_OK(fields.finish());
+  TRY_OK(fields.finish_body());
   if (spec.process.args.empty()) return fail(ErrorCode::invalid, "No exec command specified");
   return spec;
 }
@@ -61,7 +61,7 @@ Result<StartRequest> decode_start(const json::Value& body) {
   Fields fields(body, "");
   StartRequest start{fields.take<bool>("Detach"), fields.take<bool>("Tty")};
   fields.drop({"ConsoleSize"});
-  TRY_OK(fields.finish());
+  TRY_OK(fields.finish_body());
   return start;
 }
 

@@ -61,11 +61,22 @@ void Fields::note(Result<void> result) {
   if (result_ && !result) result_ = std::move(result);
 }
 
+std::unexpected<Error> Fields::unsupported(std::string_view key) const {
+  return fail(ErrorCode::invalid, "{} is not supported by this engine", path_of(key));
+}
+
 Result<void> Fields::finish() const {
   if (!result_ || object_ == nullptr) return result_;
   for (const auto& member : *object_)
-    if (!taken_.contains(std::string_view(member.key())) && !is_unset(member.value()))
-      return fail(ErrorCode::invalid, "{} is not supported by this engine", path_of(member.key()));
+    if (is_left(member.key(), member.value())) return unsupported(member.key());
+  return {};
+}
+
+Result<void> Fields::finish_body(std::initializer_list<std::string_view> refused) const {
+  if (!result_ || object_ == nullptr) return result_;
+  for (std::string_view key : refused)
+    if (const json::Value* value = object_->if_contains(key); value != nullptr && is_left(key, *value))
+      return unsupported(key);
   return {};
 }
 

@@ -1,5 +1,6 @@
 // Reading a JSON object of a request field by field, so that nothing is ignored by accident: what was set and nobody
-// took is refused by its name.
+// took is refused by its name. Only beside the fields of a body itself Docker lets stand what its API does not know,
+// and clients rely on it: dockerode and testcontainers send their own options along.
 //
 //   Fields host(body, "HostConfig");
 //   spec.resources.memory = host.take<std::int64_t>("Memory");
@@ -46,9 +47,18 @@ class Fields {
   void note(Result<void> result);
   std::string path_of(std::string_view key) const;
 
+  // Refuses whatever was set and not taken.
   Result<void> finish() const;
+  // For a body itself: refuses of what was set and not taken only these, which Docker's API has and this engine has
+  // not.
+  Result<void> finish_body(std::initializer_list<std::string_view> refused = {}) const;
 
  private:
+  bool is_left(std::string_view key, const json::Value& value) const {
+    return !taken_.contains(key) && !is_unset(value);
+  }
+  std::unexpected<Error> unsupported(std::string_view key) const;
+
   const json::Object* object_ = nullptr;
   std::string path_;
   std::set<std::string, std::less<>> taken_;

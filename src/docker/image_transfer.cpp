@@ -106,6 +106,8 @@ Task<Result<void>> load(Api& api, Exchange& exchange) {
   };
   auto loaded = co_await api.images().load(std::move(pipe.read_end), sink);
   co_await receiving.join();
+  // As with Docker, what is wrong with an archive is told in the stream.
+  if (received) progress.begin();
   co_return co_await progress.finish(received ? without_value(loaded) : received);
 }
 

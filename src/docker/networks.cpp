@@ -115,7 +115,7 @@ Result<network::NetworkSpec> decode_network(const json::Value& body) {
   TRY_OK(decode_ipam(fields.take_value("IPAM"), spec));
   // Attachable means something in a swarm only; IPv4 is what there is; names are always checked for duplicates.
   fields.drop({"CheckDuplicate", "Attachable", "EnableIPv4"});
-  TRY_OK(fields.finish());
+  TRY_OK(fields.finish_body({"EnableIPv6", "ConfigFrom", "ConfigOnly", "Ingress"}));
   if (!scope.empty() && scope != "local") return fail(ErrorCode::invalid, "the scope \"{}\" is not supported", scope);
   if (spec.name.empty()) return fail(ErrorCode::invalid, "invalid name: name is empty");
   return spec;

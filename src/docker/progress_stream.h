@@ -23,6 +23,8 @@ class ProgressStream {
     return [](const image::ProgressEvent&) {};
   }
 
+  // Whatever follows, the answer is a success whose last message may be an error.
+  void begin() { queue_.open(); }
   // What the handler answers with.
   async::Task<Result<void>> finish(Result<void> result) {
     if (!result && !queue_.begun()) co_return result;

@@ -242,8 +242,7 @@ Task<Result<void>> login(Api& api, Exchange& exchange) {
   credentials.identity_token = fields.take<std::string>("identitytoken");
   credentials.registry_token = fields.take<std::string>("registrytoken");
   std::string server = fields.take<std::string>("serveraddress");
-  fields.drop({"auth", "email"});
-  CO_TRY_OK(fields.finish());
+  CO_TRY_OK(fields.finish_body());
   CO_TRY(std::string status, co_await api.images().login(std::move(server), std::move(credentials)));
   json::Object answer{{"Status", status}, {"IdentityToken", ""}};
   co_return co_await exchange.respond_json(200, std::move(answer));

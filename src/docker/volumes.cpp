@@ -62,7 +62,7 @@ Result<volume::VolumeSpec> decode_volume(const json::Value& body) {
   if (!driver.empty()) spec.driver = driver;
   spec.labels = fields.take<std::map<std::string, std::string>>("Labels");
   spec.options = fields.take<std::map<std::string, std::string>>("DriverOpts");
-  TRY_OK(fields.finish());
+  TRY_OK(fields.finish_body({"ClusterVolumeSpec"}));
   return spec;
 }
 

@@ -105,6 +105,7 @@ async::Task<Result<void>> Container::kill(std::string signal, std::string as_ask
   auto sent = co_await signal_processes(*number);
   if (!sent) co_return frame(std::move(sent));
   publish("kill", {{"signal", std::to_string(*number)}});
+  if (*number == SIGKILL && status_.state == State::running) (void)co_await wait_until_ended(kKillWait);
   co_return Result<void>();
 }
 
@@ -224,9 +225,38 @@ Result<CgroupStats> Container::stats() const {
   return cgroup().stats();
 }
 
-async::Task<Result<Container::RootHandle>> Container::open_root(bool writable) {
+const MountSpec* Container::mount_over(std::string& path) const {
+  const MountSpec* deepest = nullptr;
+  std::string clean = fs::clean_path(path) + "/";
+  std::size_t length = 0;
+  for (const MountSpec& mount : spec_.mounts) {
+    std::string target = fs::clean_path(mount.target) + "/";
+    if (!clean.starts_with(target) || target.size() <= length) continue;
+    deepest = &mount;
+    length = target.size();
+  }
+  if (deepest != nullptr) path = "/" + clean.substr(length);
+  return deepest;
+}
+
+Result<sys::UniqueFd> Container::open_mount(const MountSpec& mount) const {
+  std::string source = mount.source;
+  if (mount.type == "volume") {
+    TRY(volume::Volume volume, engine_.parts_.volumes.find(mount.source));
+    source = volume.mountpoint;
+  } else if (mount.type != "bind") {
+    return sys::UniqueFd();
+  }
+  auto directory = sys::open_file(source, O_RDONLY | O_DIRECTORY);
+  bool none = !directory && (directory.error().errno_value() == ENOTDIR || directory.error().errno_value() == ENOENT);
+  if (none && mount.type == "bind") return sys::UniqueFd();
+  return directory;
+}
+
+async::Task<Result<Container::RootHandle>> Container::open_root(std::string path, bool writable) {
   auto self = shared_from_this();
   RootHandle handle;
+  handle.path = path;
   if (running()) {
     CO_TRY(handle.root, sys::open_file(fmt::format("/proc/{}/root", status_.process.pid), O_RDONLY | O_DIRECTORY));
     handle.id_shift = spec_.userns_base;
@@ -236,7 +266,15 @@ async::Task<Result<Container::RootHandle>> Container::open_root(bool writable) {
   if (removed_) co_return gone(id());
   if (running()) {
     handle.hold.unlock();
-    co_return co_await open_root(writable);
+    co_return co_await open_root(std::move(path), writable);
+  }
+  if (const MountSpec* mount = mount_over(path)) {
+    if (writable && mount->read_only) co_return fail(ErrorCode::denied, "mounted volume is marked read-only");
+    CO_TRY(handle.root, open_mount(*mount));
+    if (handle.root) {
+      handle.path = std::move(path);
+      co_return handle;
+    }
   }
   CO_TRY(handle.root, open_root_view(layers(), upper_dir(), writable));
   co_return handle;

@@ -52,6 +52,9 @@ class Container : public std::enable_shared_from_this<Container> {
   const ContainerSpec& spec() const { return spec_; }
   const ContainerStatus& status() const { return status_; }
   bool running() const { return status_.state == State::running || status_.state == State::paused; }
+  // How long a SIGKILL may take.
+  static constexpr std::chrono::seconds kKillWait{15};
+
   bool removed() const { return removed_; }
 
   // not_modified when it runs already. A program that cannot be run is `invalid` with the runtime's reason in Docker's
@@ -61,7 +64,8 @@ class Container : public std::enable_shared_from_this<Container> {
   // timeout: seconds, -1 is for ever; absent: the container's.
   async::Task<Result<void>> stop(std::optional<int> timeout, std::string signal = "");
   async::Task<Result<void>> restart(std::optional<int> timeout, std::string signal = "");
-  // "cannot kill container: X: container ID is not running"; SIGKILL returns at once too.
+  // "cannot kill container: X: container ID is not running". SIGKILL returns when it has
+  // ended, as Docker's; a paused one ends once it is continued, and is not waited for.
   async::Task<Result<void>> kill(std::string signal, std::string as_asked);
   async::Task<Result<void>> pause();
   async::Task<Result<void>> unpause();
@@ -78,14 +82,17 @@ class Container : public std::enable_shared_from_this<Container> {
   async::Task<Result<ProcessTable>> top(std::string ps_arguments);
   Result<CgroupStats> stats() const;
 
-  // The container's root as seen from the host, running or not. Opening a stopped one for writing makes it busy until
-  // the RootHandle goes; ids are mapped to the plain ones inside by the caller's choice of running or stopped view.
+  // What the container sees at a path, from the host, running or not. Opening a stopped one for writing makes it busy
+  // until the RootHandle goes; ids are mapped to the plain ones inside by the caller's choice of running or stopped
+  // view. Of one that does not run, a path below a volume or a bind mount leads into that, though the mount is not
+  // made.
   struct RootHandle {
     sys::UniqueFd root;          // a directory; use with fs::RootDir
+    std::string path;            // where the path asked for is below root
     std::uint32_t id_shift = 0;  // running in a user namespace: inside id + shift = id seen here
     async::Mutex::Lock hold;     // keeps it from starting meanwhile
   };
-  async::Task<Result<RootHandle>> open_root(bool writable);
+  async::Task<Result<RootHandle>> open_root(std::string path, bool writable);
 
   // The json-file log; rotated files are PATH.1, PATH.2.
   std::string log_path() const;
@@ -104,6 +111,11 @@ class Container : public std::enable_shared_from_this<Container> {
   friend class Exec;
   friend class Activations;
 
+  // The mount of the spec that a path lies in, or nullptr; then the path becomes the one below it. Symlinks of the
+  // image are not followed.
+  const MountSpec* mount_over(std::string& path) const;
+  // What is mounted there; no descriptor where that is no directory: a tmpfs, a file, or a bind's missing source.
+  Result<sys::UniqueFd> open_mount(const MountSpec& mount) const;
   async::Task<Result<void>> start_locked();
   async::Task<Result<void>> launch();
   async::Task<Result<void>> stop_locked(std::optional<int> timeout, std::string signal);

@@ -19,7 +19,6 @@ namespace {
 
 constexpr int kDefaultStopSeconds = 10;
 // A killed process is gone within milliseconds, unless the kernel is stuck in a disk or network wait.
-constexpr std::chrono::seconds kKillWait{15};
 
 }  // namespace
 

@@ -22,14 +22,14 @@ void merge_env(std::vector<std::string>& env, const std::vector<std::string>& mo
   for (const std::string& variable : more) {
     auto same = std::find_if(env.begin(), env.end(),
                              [&](const auto& e) { return variable_name(e) == variable_name(variable); });
-    // "-e NAME" without a value takes the variable away.
+    // "-e NAME" without a value takes the variable away; it is kept as asked, and no process gets it.
     bool has_value = variable.find('=') != std::string::npos;
-    if (same != env.end() && has_value)
-      *same = variable;
-    else if (same != env.end())
-      env.erase(same);
-    else if (has_value)
+    if (same == env.end())
       env.push_back(variable);
+    else if (has_value)
+      *same = variable;
+    else
+      env.erase(same);
   }
 }
 

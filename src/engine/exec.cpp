@@ -44,7 +44,6 @@ async::Task<Result<void>> Exec::start(std::optional<sys::UniqueFd> stream, std::
   auto self = shared_from_this();
   if (started_) co_return fail(ErrorCode::conflict, "Error: Exec command {} is already running", id_);
   started_ = true;
-  spec_.process.tty = tty;
   std::vector<sys::UniqueFd> fds;
   ShimFields fields{{"stdio", "relay"}};
   sys::UniqueFd for_failure;

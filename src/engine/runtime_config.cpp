@@ -62,7 +62,9 @@ json::Value process_object(const ContainerSpec& container, const ProcessSpec& pr
   json::Array groups{user.gid};
   for (std::uint32_t group : user.groups)
     if (group != user.gid) groups.emplace_back(group);
-  json::Array env = strings(process.env);
+  std::vector<std::string> given = process.env;
+  std::erase_if(given, [](const std::string& variable) { return variable.find('=') == std::string::npos; });
+  json::Array env = strings(given);
   auto has = [&](std::string_view prefix) {
     return std::any_of(process.env.begin(), process.env.end(), [&](const auto& e) { return e.starts_with(prefix); });
   };

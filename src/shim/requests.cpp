@@ -33,9 +33,9 @@ const Shim::Verb Shim::kVerbs[] = {
 
 namespace {
 
-StreamWishes wishes_of(std::string_view message, bool tty) {
+StreamWishes wishes_of(std::string_view message) {
   const auto flag = [&](std::string_view key) { return find_value(message, key) == "1"; };
-  return {.input = flag("stdin"), .outputs = {flag("stdout"), flag("stderr")}, .framed = !tty && flag("framed")};
+  return {.input = flag("stdin"), .outputs = {flag("stdout"), flag("stderr")}, .framed = flag("framed")};
 }
 
 std::unexpected<Error> refuse(int errno_value, std::string_view why) {
@@ -92,8 +92,7 @@ Result<> Shim::on_attach(const Request& request) {
   if (!held) return std::unexpected(std::move(held).error());
   if ((*held)->ended) return refuse(ESRCH, "the process has ended");
   if (request.fds.count != 1) return refuse(EBADF, "attach takes one stream socket");
-  const bool tty = *held == &container_ && conf_.tty;
-  (*held)->io.add_stream(std::move(request.fds.fds[0]), wishes_of(request.message, tty));
+  (*held)->io.add_stream(std::move(request.fds.fds[0]), wishes_of(request.message));
   return {};
 }
 
@@ -171,7 +170,7 @@ Result<> Shim::start_exec(const Request& request, Exec& exec) {
       if (!ends.fds[i].valid()) return fail(errno, "duplicate the descriptor");
     }
   } else {
-    const StreamWishes wishes = wishes_of(request.message, tty);
+    const StreamWishes wishes = wishes_of(request.message);
     SHIM_TRY(tty ? exec.io.make_runtime_ends(ends)
                  : exec.io.make_pipes(wishes.input, fds.count > 0, conf_.userns_base, ends));
     if (fds.count > 0) exec.io.add_stream(std::move(fds.fds[0]), wishes);

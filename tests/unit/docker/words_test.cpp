@@ -74,6 +74,18 @@ TEST(Fields, KnowsWhatIsNotSet) {
     EXPECT_FALSE(is_unset(*json::parse(set))) << set;
 }
 
+TEST(Fields, RefuseWhatIsLeft) {
+  auto body = *json::parse(R"({"Taken": 1, "Strange": 2, "Known": 3, "Unset": []})");
+  Fields fields(body, "Here");
+  EXPECT_EQ(fields.take<int>("Taken"), 1);
+  EXPECT_EQ(fields.finish().error().text(), "Here.Strange is not supported by this engine");
+  EXPECT_EQ(fields.finish_body({"Known"}).error().text(), "Here.Known is not supported by this engine");
+  EXPECT_TRUE(fields.finish_body({"Taken", "Unset", "Absent"}));
+  EXPECT_TRUE(fields.finish_body());
+  fields.take<std::string>("Strange");
+  EXPECT_EQ(fields.finish_body().error().text(), fields.finish().error().text());
+}
+
 TEST(Frames, HaveABigEndianLength) {
   EXPECT_EQ(frame_header(StreamKind::stderr_, 0x01020304), std::string("\2\0\0\0\1\2\3\4", 8));
 }
