@@ -15,6 +15,7 @@ from support import images, namespaces  # noqa: E402
 from support.engine import Engine, build_dir  # noqa: E402
 from support.portal import guest_tools  # noqa: E402
 from support.process import eventually  # noqa: E402
+from support.registry import Registry  # noqa: E402
 
 from measure import timed  # noqa: E402
 
@@ -111,6 +112,7 @@ class Engined:
     name = "?"
     command = []
     environment = None
+    plain_http = []  # options of pull and push for a registry on loopback without TLS
 
     def __call__(self, *words):
         return timed([*self.command, *map(str, words)], env=self.environment)
@@ -136,6 +138,23 @@ class Engined:
 
     def remove(self, *names):
         self("rm", "-f", *names)
+
+    def begin(self, *words, stdout=subprocess.DEVNULL):
+        """A command that goes on."""
+        return subprocess.Popen([*self.command, *map(str, words)], env=self.environment, stdin=subprocess.DEVNULL,
+                                stdout=stdout, stderr=subprocess.DEVNULL)
+
+    def forget(self, *names):
+        """Removes containers that may not be there."""
+        self.begin("rm", "-f", *names).wait(60)
+
+    def forget_images(self, *names):
+        for name in names:
+            self.begin("rmi", "-f", name).wait(60)
+
+    def daemons(self):
+        """Process ids of what runs all the time."""
+        return []
 
 
 class Berth(Engined):
@@ -182,6 +201,13 @@ class Docker(Engined):
         except RuntimeError:
             return self.process is not None and self.process.poll() is not None and 1 / 0
 
+    def daemons(self):
+        """dockerd and the containerd that it started; nothing of one that was there already."""
+        if not self.process:
+            return []
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [self.process.pid, *map(int, children)]
+
     def close(self):
         if self.process:
             self.process.terminate()
@@ -190,6 +216,7 @@ class Docker(Engined):
 
 class Podman(Engined):
     name = "podman"
+    plain_http = ["--tls-verify=false"]
 
     def __init__(self, directory):
         conf = directory / "containers.conf"
