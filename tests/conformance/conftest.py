@@ -18,8 +18,10 @@ from support.engine import Engine  # noqa: E402
 from support.registry import Registry  # noqa: E402
 
 
-def pytest_configure():
-    if os.geteuid() == 0:
+def pytest_configure(config):
+    # With -n each worker leaves by itself: one that was born outside can still reach what package managers bring.
+    spreads = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if os.geteuid() == 0 and not spreads:
         namespaces.leave_host()
 
 
