@@ -235,7 +235,7 @@ const MountSpec* Container::mount_over(std::string& path) const {
     deepest = &mount;
     length = target.size();
   }
-  if (deepest != nullptr) path = "/" + clean.substr(length);
+  if (deepest != nullptr) path = "/" + fs::clean_path(clean.substr(length));
   return deepest;
 }
 
