@@ -4,7 +4,7 @@
 #include <set>
 
 #include "compose/detail/model.h"
-#include "fs/digest.h"
+#include "compose/sha256.h"
 
 namespace berth::compose {
 
@@ -127,7 +127,7 @@ std::string config_hash(const Project& project, const Service& service) {
   };
   add("configs", project.configs);
   add("secrets", project.secrets);
-  return fs::sha256_hex(json::print(sorted(config)));
+  return sha256_text(json::print(sorted(config)));
 }
 
 }  // namespace berth::compose

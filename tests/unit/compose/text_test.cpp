@@ -4,7 +4,9 @@
 #include "base/text.h"
 #include "compose/env_file.h"
 #include "compose/interpolate.h"
+#include "compose/sha256.h"
 #include "compose/words.h"
+#include "fs/digest.h"
 
 namespace berth::compose {
 namespace {
@@ -109,6 +111,18 @@ TEST(Words, SplitAsAShellWould) {
   EXPECT_EQ(split("  a\n b\\\nc \"x\\y\""), "a|bc|x\\y");
   EXPECT_EQ(split(""), "");
   EXPECT_EQ(split("a 'b"), "error: invalid command line string: ' is not closed");
+}
+
+// The examples of FIPS 180-4, and every length around the ends of blocks beside the library's result.
+TEST(Sha256, IsTheStandards) {
+  EXPECT_EQ(sha256_text(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_text("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_text(std::string(1'000'000, 'a')),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  for (std::size_t length = 0; length < 200; ++length) {
+    std::string text(length, static_cast<char>(0x80 + length));
+    EXPECT_EQ(sha256_text(text), fs::sha256_hex(text)) << length;
+  }
 }
 
 }  // namespace

@@ -151,7 +151,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadBody{"null", "invalid JSON: got EOF while reading request body"},
         BadBody{"[]", "invalid JSON: body: want object"}, BadBody{R"({"Image":5})", "invalid JSON: Image: want string"},
         BadBody{R"({"Env":"A=b"})", "invalid JSON: Env: want array"},
-        BadBody{R"({"NoSuchField":true})", "NoSuchField is not supported by this engine"},
+        BadBody{R"({"HostConfig":{"NoSuchField":true}})", "HostConfig.NoSuchField is not supported by this engine"},
         BadBody{R"({"HostConfig":{"Memory":"512m"}})", "invalid JSON: HostConfig.Memory: want integer"},
         BadBody{R"({"Healthcheck":{"Test":"true"}})", "Healthcheck: invalid JSON: Test: want array"},
         BadBody{R"({"HostConfig":{"SecurityOpt":["seccomp={}"]}})",
