@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "docker/api.h"
 #include "docker/byte_pipe.h"
+#include "docker/container_event.h"
 #include "docker/file_mode.h"
 #include "fs/pack.h"
 #include "fs/untar.h"
@@ -127,6 +128,7 @@ Task<Result<void>> get(Api& api, Exchange& exchange) {
   auto streamed = co_await pipe_to_stream(exchange, std::move(pipe.read_end), "application/x-tar");
   co_await packing.join();
   if (!streamed) co_return std::unexpected(std::move(streamed).error());
+  if (packed) publish_container_event(api, *container, "archive-path");
   co_return packed;
 }
 
@@ -179,6 +181,7 @@ Task<Result<void>> put(Api& api, Exchange& exchange) {
   co_await unpacking.join();
   CO_TRY_OK(std::move(unpacked));
   CO_TRY_OK(std::move(received));
+  publish_container_event(api, *container, "extract-to-dir");
   co_return co_await exchange.respond_empty(200);
 }
 

@@ -8,6 +8,7 @@
 #include "async/fd.h"
 #include "base/text.h"
 #include "docker/api.h"
+#include "docker/detach_keys.h"
 #include "docker/frame.h"
 #include "docker/output_queue.h"
 #include "engine/logs.h"
@@ -178,7 +179,10 @@ Task<Result<void>> attach(Api& api, Exchange& exchange) {
                    exchange.request.param("id"));
   engine::AttachOptions options{.stdin_ = query.truth("stdin") && container->spec().open_stdin,
                                 .stdout_ = query.truth("stdout"),
-                                .stderr_ = query.truth("stderr")};
+                                .stderr_ = query.truth("stderr"),
+                                .plain = false,
+                                .detach_keys = {}};
+  CO_TRY(options.detach_keys, parse_detach_keys(query.get("detachKeys")));
   bool framed = !container->spec().process.tty;
   std::string type(stream_type(framed && speaks(exchange, "1.42") && exchange.request.headers().has("Upgrade")));
   bool stream = query.truth("stream"), replay = query.truth("logs");
@@ -203,7 +207,9 @@ Task<Result<void>> attach_websocket(Api& api, Exchange& exchange) {
   engine::AttachOptions options{.stdin_ = query.truth("stdin") && container->spec().open_stdin,
                                 .stdout_ = query.truth("stdout"),
                                 .stderr_ = query.truth("stderr"),
-                                .plain = true};
+                                .plain = true,
+                                .detach_keys = {}};
+  CO_TRY(options.detach_keys, parse_detach_keys(query.get("detachKeys")));
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) co_return fail_errno("make a socket pair");
   sys::UniqueFd ours(ends[0]), theirs(ends[1]);

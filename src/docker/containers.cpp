@@ -1,6 +1,7 @@
 // Containers: create, inspect, and what changes their state.
 #include "base/text.h"
 #include "docker/api.h"
+#include "docker/container_event.h"
 #include "docker/create_request.h"
 #include "docker/detail/resources.h"
 #include "docker/fields.h"
@@ -147,6 +148,7 @@ Task<Result<void>> wait(Api& api, Exchange& exchange) {
 Task<Result<void>> top(Api& api, Exchange& exchange) {
   CO_TRY(auto container, find_container(api, exchange));
   CO_TRY(auto table, co_await container->top(exchange.request.query.get("ps_args", "-ef")));
+  publish_container_event(api, *container, "top");
   json::Object answer{{"Titles", json::encode(table.titles)}, {"Processes", json::encode(table.processes)}};
   co_return co_await exchange.respond_json(200, std::move(answer));
 }

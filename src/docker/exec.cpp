@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "docker/api.h"
+#include "docker/detach_keys.h"
 #include "docker/fields.h"
 #include "docker/frame.h"
 #include "docker/policy.h"
@@ -34,7 +35,7 @@ Result<engine::ExecSpec> decode_exec(const json::Value& body) {
   spec.attach_stdin = fields.take<bool>("AttachStdin");
   spec.attach_stdout = fields.take<bool>("AttachStdout");
   spec.attach_stderr = fields.take<bool>("AttachStderr");
-  spec.detach_keys = fields.take<std::string>("DetachKeys");
+  TRY(spec.detach_keys, parse_detach_keys(fields.take<std::string>("DetachKeys")));
   // Detach is said again, and decided, at the start.
   fields.drop({"Detach", "ConsoleSize", "Container"});
   TRY_OK(fields.finish_body());
@@ -112,7 +113,7 @@ Task<Result<void>> inspect(Api& api, Exchange& exchange) {
                       {"OpenStdout", spec.attach_stdout},
                       {"CanRemove", !exec->running() && exec->started()},
                       {"ContainerID", exec->container()->id()},
-                      {"DetachKeys", spec.detach_keys},
+                      {"DetachKeys", ""},
                       {"Pid", exec->pid()}};
   co_return co_await exchange.respond_json(200, std::move(answer));
 }

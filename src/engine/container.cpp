@@ -196,12 +196,17 @@ async::Task<Result<WaitResult>> Container::wait(WaitCondition condition) {
 
 namespace {
 
+// ctrl-p ctrl-q
+constexpr std::string_view kDetachKeys = "\x10\x11";
+
 ShimFields attach_fields(const std::string& already_read, const AttachOptions& options, bool framed) {
   ShimFields fields{{"stdin", options.stdin_ ? "1" : "0"},
                     {"stdout", options.stdout_ ? "1" : "0"},
                     {"stderr", options.stderr_ ? "1" : "0"},
                     {"framed", framed ? "1" : "0"}};
   if (!already_read.empty()) fields.emplace_back("already_read_hex", to_hex(already_read));
+  fields.emplace_back("detach_keys_hex",
+                      to_hex(options.detach_keys.empty() ? kDetachKeys : std::string_view(options.detach_keys)));
   return fields;
 }
 
@@ -271,6 +276,10 @@ Result<sys::UniqueFd> Container::open_mount(const MountSpec& mount) const {
   if (mount.type == "volume") {
     TRY(volume::Volume volume, engine_.parts_.volumes.find(mount.source));
     source = volume.mountpoint;
+    if (!mount.subpath.empty()) {
+      TRY(fs::RootDir root, fs::RootDir::open_host(source));
+      return root.open(mount.subpath, O_RDONLY | O_DIRECTORY);
+    }
   } else if (mount.type != "bind") {
     return sys::UniqueFd();
   }

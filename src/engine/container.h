@@ -38,7 +38,8 @@ struct AttachOptions {
   bool stdin_ = false;
   bool stdout_ = true;
   bool stderr_ = true;
-  bool plain = false;  // never framed
+  bool plain = false;       // never framed
+  std::string detach_keys;  // bytes that end the attachment when they are typed at a terminal; empty: ctrl-p ctrl-q
 };
 
 enum class WaitCondition { not_running, next_exit, removed };
@@ -62,6 +63,9 @@ class Container : public std::enable_shared_from_this<Container> {
 
   // What Docker calls running: its process is there, or will be again without anybody asking.
   bool active() const { return running() || status_.state == State::restarting; }
+  // How long a SIGKILL may take.
+  static constexpr std::chrono::seconds kKillWait{15};
+
   bool removed() const { return removed_; }
 
   // not_modified when it runs already. A program that cannot be run is `invalid` with the runtime's reason in Docker's

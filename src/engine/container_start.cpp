@@ -139,6 +139,12 @@ async::Task<> Container::watch_shim(std::shared_ptr<ShimClient> shim, std::share
         ended_early_.emplace(code, time);
       else
         tasks_.spawn("finish " + id(), finish(code, time));
+    } else if (event.verb == "detach") {
+      std::string exec_id = event.get("id");
+      if (exec_id.empty())
+        publish("detach");
+      else
+        publish("exec_detach", {{"execID", exec_id}});
     } else if (event.verb == "exec-exit") {
       exec_ended(event.get("id"), static_cast<int>(event.number("code")));
     }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/activation.h"
 #include "engine/defaults.h"
+#include "engine/devices.h"
 #include "engine/inherit.h"
 #include "engine/join.h"
 #include "engine/names.h"
@@ -105,6 +106,8 @@ async::Task<Result<void>> Engine::resolve(CreateRequest& request) {
   auto runtime = runtimes_.get(spec.runtime);
   if (!runtime) co_return std::unexpected(std::move(runtime).error());
   CO_TRY_OK(complete_networks(*this, spec));
+  // Looked for again at each start; here it is told to who asks for what is not there.
+  if (auto devices = find_devices(spec); !devices) co_return std::unexpected(std::move(devices).error());
   CO_TRY_OK(inherit_volumes(*this, spec));
   name_volumes(spec);
   if (!wants_host_ids(spec) && !joins_another(spec)) {
@@ -329,6 +332,7 @@ Result<std::shared_ptr<Exec>> Engine::create_exec(std::shared_ptr<Container> con
   spec.process.env = std::move(env);
   if (spec.process.working_dir.empty()) spec.process.working_dir = container->spec().process.working_dir;
   if (spec.process.user.empty()) spec.process.user = container->spec().process.user;
+  spec.process.groups = container->spec().process.groups;
   auto exec = std::make_shared<Exec>(std::move(container), random_hex(32), std::move(spec));
   execs_[exec->id()] = exec;
   exec->container()->publish("exec_create: " + join(exec->spec().process.args, " "), {{"execID", exec->id()}});

@@ -56,6 +56,7 @@ async::Task<Result<void>> Exec::start(std::optional<sys::UniqueFd> stream, std::
     fields.emplace_back("stderr", spec_.attach_stderr ? "1" : "0");
     fields.emplace_back("framed", tty || spec_.plain_output ? "0" : "1");
     if (!already_read.empty()) fields.emplace_back("already_read_hex", to_hex(already_read));
+    fields.emplace_back("detach_keys_hex", to_hex(spec_.detach_keys.empty() ? "\x10\x11" : spec_.detach_keys));
   }
   auto started = co_await container_->start_exec(self, std::move(fds), std::move(fields));
   if (!started) {

@@ -22,7 +22,10 @@ Result<void> inherit_volumes(const Engine& engine, ContainerSpec& spec) {
     if (name.empty()) return fail(ErrorCode::invalid, "malformed volumes-from specification: {}", text);
     if (mode && *mode != "ro" && *mode != "rw" && *mode != "z" && *mode != "Z")
       return fail(ErrorCode::invalid, "invalid mode for volumes-from: {}", *mode);
-    TRY(auto other, engine.find(name));
+    // Not as not_found, which a client of create takes for a missing image.
+    auto found = engine.find(name);
+    if (!found) return std::unexpected(std::move(found).error().as(ErrorCode::invalid));
+    const auto& other = *found;
     for (MountSpec mount : other->spec().mounts) {
       if (is_mounted(spec, mount.target)) continue;
       mount.inherited = true;

@@ -7,7 +7,7 @@
 namespace berth::engine {
 
 // Adds to spec.mounts what each "CONTAINER[:ro|rw]" of spec.volumes_from mounts, unless something is asked for at the
-// same place. not_found for a container that is not there; `invalid mode: x`.
+// same place. invalid for a container that is not there, and for a mode that is none.
 Result<void> inherit_volumes(const Engine& engine, ContainerSpec& spec);
 
 }  // namespace berth::engine

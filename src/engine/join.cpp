@@ -21,7 +21,10 @@ Result<void> adopt_joined(const Engine& engine, ContainerSpec& spec, bool share_
   for (std::string* mode : {&spec.pid_mode, &spec.ipc_mode, &spec.network}) {
     auto name = joined_container(*mode);
     if (!name) continue;
-    TRY(auto other, engine.find(*name));
+    // Not as not_found, which a client of create takes for a missing image.
+    auto found = engine.find(*name);
+    if (!found) return std::unexpected(std::move(found).error().as(ErrorCode::invalid));
+    const auto& other = *found;
     const ContainerSpec& joined = other->spec();
     *mode = "container:" + joined.id;
     if (mode == &spec.network) spec.hostname = joined.hostname;

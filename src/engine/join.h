@@ -14,8 +14,8 @@
 namespace berth::engine {
 
 // At create: puts the ids of the containers that are joined in place of their names, and takes over the host name of
-// the one whose network is shared and, with share_ids, the ids of their user namespace. not_found for a container that
-// is not there; conflict for two with different user namespaces.
+// the one whose network is shared and, with share_ids, the ids of their user namespace. invalid for a container that is
+// not there; conflict for two with different user namespaces.
 Result<void> adopt_joined(const Engine& engine, ContainerSpec& spec, bool share_ids);
 
 // Whether any namespace of another container is joined.

@@ -120,7 +120,7 @@ json::Array mounts_of(const ContainerSpec& spec, const RuntimeInputs& inputs) {
   // Parents before what is mounted below them, tmpfs and binds alike.
   std::multimap<std::ptrdiff_t, json::Value> asked;
   auto depth = [](const std::string& path) { return std::count(path.begin(), path.end(), '/'); };
-  for (const auto& [target, options] : spec.tmpfs) {
+  auto add_tmpfs = [&](const std::string& target, const std::string& options) {
     std::vector<std::string> list{"noexec", "nosuid", "nodev"};
     for (const std::string& option : split(options, ',')) {
       if (option.empty()) continue;
@@ -129,7 +129,10 @@ json::Array mounts_of(const ContainerSpec& spec, const RuntimeInputs& inputs) {
       list.push_back(option);
     }
     asked.emplace(depth(target), mount(target, "tmpfs", "tmpfs", list));
-  }
+  };
+  for (const auto& [target, options] : spec.tmpfs) add_tmpfs(target, options);
+  for (const MountSpec& each : spec.mounts)
+    if (each.type == "tmpfs") add_tmpfs(each.target, each.read_only ? each.options + ",ro" : each.options);
   for (const PreparedBind& bind : inputs.binds) {
     std::vector<std::string> options{"rbind", bind.propagation.empty() ? "rprivate" : bind.propagation};
     if (bind.read_only) options.emplace_back("ro");

@@ -178,7 +178,11 @@ bool ProcessIo::drop_flushed() {
 
 void ProcessIo::relay_input(Stream& stream) {
   const int got = stream.read_input();
-  if (got > 0) {
+  if (got > 0 && terminal_ && stream.watches_keys()) {
+    const Buffer typed = stream.without_keys({scratch::data, static_cast<std::size_t>(got)});
+    if (!typed.empty()) write_input(typed.view());
+    if (stream.detached()) ++detached_;
+  } else if (got > 0) {
     write_input({scratch::data, static_cast<std::size_t>(got)});
   } else if (got == 0 && close_at_eof_) {
     close_input();

@@ -34,7 +34,11 @@ class ProcessIo {
   // The process has a terminal, and this is its master.
   void use_terminal(Fd master);
 
-  void add_stream(Fd socket, const StreamWishes& wishes) { streams_.add(new Stream(std::move(socket), wishes)); }
+  void add_stream(Fd socket, StreamWishes wishes) { streams_.add(new Stream(std::move(socket), std::move(wishes))); }
+  // Goes to the process before anything that streams send from now on; also before it runs.
+  void put_input(std::string_view bytes) { input_rest_.append(bytes); }
+  // How many streams have detached since it was asked last.
+  int take_detached() { return std::exchange(detached_, 0); }
   // The process never came to be: its streams are left to who else holds them.
   void leave_streams();
   // Remembered until there is a terminal.
@@ -65,6 +69,7 @@ class ProcessIo {
   LogWriter* log_ = nullptr;
   bool close_at_eof_ = false;
   bool terminal_ = false;
+  int detached_ = 0;
   std::uint16_t rows_ = 0;
   std::uint16_t cols_ = 0;
 

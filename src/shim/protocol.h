@@ -45,6 +45,7 @@ namespace event {
 inline constexpr std::string_view kNetns = "netns";
 inline constexpr std::string_view kExit = "exit";
 inline constexpr std::string_view kExecExit = "exec-exit";
+inline constexpr std::string_view kDetach = "detach";
 }  // namespace event
 
 // What Docker puts before each piece of output of a container without a terminal: stream, three zeros, length.

@@ -33,9 +33,31 @@ const Shim::Verb Shim::kVerbs[] = {
 
 namespace {
 
+// Bytes that hold anything, NUL too, travel as hexadecimal digits; what is none ends them.
+Buffer bytes_of_hex(std::string_view digits) {
+  const auto value = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  Buffer bytes;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+    const int high = value(digits[i]), low = value(digits[i + 1]);
+    if (high < 0 || low < 0) break;
+    bytes.append_byte(static_cast<char>(high * 16 + low));
+  }
+  return bytes;
+}
+
 StreamWishes wishes_of(std::string_view message) {
   const auto flag = [&](std::string_view key) { return find_value(message, key) == "1"; };
-  return {.input = flag("stdin"), .outputs = {flag("stdout"), flag("stderr")}, .framed = flag("framed")};
+  return {.input = flag("stdin"),
+          .outputs = {flag("stdout"), flag("stderr")},
+          .framed = flag("framed"),
+          .detach_keys = bytes_of_hex(find_value(message, "detach_keys_hex"))};
+}
+
+// A stream, after what its peer has sent before it came here.
+void add_stream(ProcessIo& io, Fd socket, StreamWishes wishes, std::string_view message) {
+  const Buffer sent = bytes_of_hex(find_value(message, "already_read_hex"));
+  if (wishes.input && !sent.empty()) io.put_input(sent.view());
+  io.add_stream(std::move(socket), std::move(wishes));
 }
 
 std::unexpected<Error> refuse(int errno_value, std::string_view why) {
@@ -92,7 +114,7 @@ Result<> Shim::on_attach(const Request& request) {
   if (!held) return std::unexpected(std::move(held).error());
   if ((*held)->ended) return refuse(ESRCH, "the process has ended");
   if (request.fds.count != 1) return refuse(EBADF, "attach takes one stream socket");
-  (*held)->io.add_stream(std::move(request.fds.fds[0]), wishes_of(request.message));
+  add_stream((*held)->io, std::move(request.fds.fds[0]), wishes_of(request.message), request.message);
   return {};
 }
 
@@ -170,10 +192,10 @@ Result<> Shim::start_exec(const Request& request, Exec& exec) {
       if (!ends.fds[i].valid()) return fail(errno, "duplicate the descriptor");
     }
   } else {
-    const StreamWishes wishes = wishes_of(request.message);
+    StreamWishes wishes = wishes_of(request.message);
     SHIM_TRY(tty ? exec.io.make_runtime_ends(ends)
                  : exec.io.make_pipes(wishes.input, fds.count > 0, conf_.userns_base, ends));
-    if (fds.count > 0) exec.io.add_stream(std::move(fds.fds[0]), wishes);
+    if (fds.count > 0) add_stream(exec.io, std::move(fds.fds[0]), std::move(wishes), request.message);
   }
   const Buffer stem = concat(conf_.bundle, "/exec-", exec.id);
   Call call{.process = concat(request.value("process")),

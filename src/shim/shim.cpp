@@ -86,8 +86,8 @@ void Shim::take_turn(const sigset_t& waiting) {
     scratch::release();
   }
   control_.handle(set_, *this);
-  handle(container_);
-  for (Exec& exec : execs_) handle(exec);
+  handle(container_, "");
+  for (Exec& exec : execs_) handle(exec, exec.id.view());
   reap();
   watch_time();
   if (conf_.log && is_live(container_)) log_.flush();
@@ -100,8 +100,14 @@ void Shim::add_interest(Held& held) {
   held.call.add_interest(set_);
 }
 
-void Shim::handle(Held& held) {
+void Shim::handle(Held& held, std::string_view exec_id) {
   held.io.handle(set_);
+  for (int left = held.io.take_detached(); left > 0; --left) {
+    Buffer message;
+    add_verb(message, event::kDetach);
+    add_field(message, "id", exec_id);
+    control_.send_to_all(message);
+  }
   if (Fd terminal = held.call.take_terminal(set_); terminal.valid()) held.io.use_terminal(std::move(terminal));
 }
 

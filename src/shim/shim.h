@@ -85,7 +85,7 @@ class Shim : public Control::Handler {
   // shim.cpp
   void take_turn(const sigset_t& waiting);
   void add_interest(Held& held);
-  void handle(Held& held);
+  void handle(Held& held, std::string_view exec_id);
   int timeout() const;
   void watch_time();
   void reap();

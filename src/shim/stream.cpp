@@ -58,6 +58,22 @@ int Stream::read_input() {
   return 0;
 }
 
+Buffer Stream::without_keys(std::string_view typed) {
+  const std::string_view keys = wishes_.detach_keys.view();
+  Buffer rest;
+  for (std::size_t i = 0; i < typed.size() && !detached_; ++i) {
+    if (typed[i] != keys[keys_typed_]) {
+      rest.append(keys.substr(0, keys_typed_));
+      keys_typed_ = 0;
+    }
+    if (typed[i] != keys[keys_typed_])
+      rest.append(typed.substr(i, 1));
+    else
+      detached_ = ++keys_typed_ == keys.size();
+  }
+  return rest;
+}
+
 void Stream::add_interest(PollSet& set, bool take_input) {
   short events = 0;
   if (wishes_.input && take_input) events |= POLLIN;

@@ -15,12 +15,13 @@ struct StreamWishes {
   bool input = false;
   bool outputs[kOutputs] = {false, false};
   bool framed = false;  // each piece with Docker's 8-byte header
+  Buffer detach_keys;   // typed one after the other they end the attachment; empty: nothing does
 };
 
 class Stream {
  public:
   // socket is a unix stream socket; its file flags are left as they are.
-  Stream(Fd socket, const StreamWishes& wishes) : socket_(std::move(socket)), wishes_(wishes) {}
+  Stream(Fd socket, StreamWishes wishes) : socket_(std::move(socket)), wishes_(std::move(wishes)) {}
   // Takes what the peer has still sent and nobody wants: a close with unread bytes would reach the peer as a reset,
   // before the last of the output.
   ~Stream();
@@ -39,8 +40,13 @@ class Stream {
   // Reads input: above 0 a number of bytes in scratch::data, 0 at its end (said once), -1 when there is none now.
   int read_input();
 
-  // The peer has left for good and has no more input for us.
-  bool is_gone() const { return peer_left_ && !wishes_.input; }
+  bool watches_keys() const { return !wishes_.detach_keys.empty(); }
+  // What of typed input goes on to the process: keys that may be the beginning of those that detach are held back.
+  Buffer without_keys(std::string_view typed);
+  bool detached() const { return detached_; }
+
+  // The peer has left for good and has no more input for us, or has been let go.
+  bool is_gone() const { return detached_ || (peer_left_ && !wishes_.input); }
 
   void add_interest(PollSet& set, bool take_input);
   short ready(const PollSet& set) const { return set.ready(place_); }
@@ -58,6 +64,8 @@ class Stream {
   Buffer rest_;
   bool left_to_others_ = false;
   bool peer_left_ = false;  // nothing can be sent any more
+  bool detached_ = false;
+  std::size_t keys_typed_ = 0;  // how many of the keys that detach came last
   int place_ = PollSet::kNone;
 };
 

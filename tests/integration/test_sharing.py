@@ -95,8 +95,11 @@ class TestDevices:
         assert out.split() == ["00", "00", "00"]
 
     def test_none_such(self, cli):
-        cli("run", "--rm", "--device", "/dev/no-such", "busybox", "true").fails(
-            125, 'error gathering device information while adding custom device "/dev/no-such": no such file')
+        result = cli("run", "--rm", "--device", "/dev/no-such", "busybox", "true")
+        # 127 by a client that goes by the words "no such file".
+        assert result.rc in (125, 127), result.describe()
+        assert ('error gathering device information while adding custom device "/dev/no-such": '
+                'no such file or directory') in result.err
 
     def test_gpus_without_a_driver(self, cli):
         cli("run", "--rm", "--gpus", "all", "busybox", "true").fails(125, "could not select device driver")
@@ -114,7 +117,7 @@ class TestMounts:
                    "cat", "/m/f").ok().out == "deep\n", body
         cli("run", "--rm", "-v", f"{volume}:/v", "busybox", "ln", "-s", "/etc", "/v/out").ok()
         cli("run", "--rm", "--mount", f"type=volume,source={volume},target=/m,volume-subpath=out", "busybox",
-            "cat", "/m/passwd").fails(125)
+            "cat", "/m/passwd").fails(127, "cannot access path")
         cli("volume", "rm", volume)
 
     def test_a_tree_is_given_to_the_user(self, one_cli, engine, names):
