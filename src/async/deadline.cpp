@@ -4,8 +4,7 @@
 
 namespace berth::async {
 
-Deadline::Deadline(Loop& loop, int socket)
-    : state_(new State{boost::asio::steady_timer(loop.context()), socket}) {}
+Deadline::Deadline(Loop& loop, int socket) : state_(new State{boost::asio::steady_timer(loop.context()), socket}) {}
 
 void Deadline::set(std::chrono::nanoseconds from_now) {
   clear();

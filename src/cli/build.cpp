@@ -238,7 +238,8 @@ Result<void> pack_stdin(fs::Sink& sink) {
   return packer.finish();
 }
 
-Result<void> send_context(const BuildContext& context, const std::function<Result<void>(const http::BodySource&)>& send) {
+Result<void> send_context(const BuildContext& context,
+                          const std::function<Result<void>(const http::BodySource&)>& send) {
   if (is_remote_context(context.directory)) return send([](std::span<char>) -> Result<std::size_t> { return 0; });
   if (context.directory != "-") return with_build_context(context, send);
   return through_pipe(

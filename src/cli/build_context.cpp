@@ -48,8 +48,7 @@ Result<void> pack_directory(const std::string& directory, const fs::IgnoreList& 
     bool excluded = !needed && ignore.excludes(visit.path);
     bool is_directory = S_ISDIR(visit.status.st_mode);
     bool holds_dockerfile = is_directory && dockerfile.starts_with(visit.path + "/");
-    if (excluded && is_directory && (holds_dockerfile || ignore.may_take_back_below(visit.path)))
-      return fs::Step::into;
+    if (excluded && is_directory && (holds_dockerfile || ignore.may_take_back_below(visit.path))) return fs::Step::into;
     if (excluded) return fs::Step::over;
     TRY_OK(packer.add(visit.directory, visit.name, visit.path, visit.status));
     return fs::Step::into;
@@ -83,7 +82,8 @@ Result<void> with_build_context(const BuildContext& context,
   std::string added = context.inline_dockerfile;
   auto inside = path_inside(context);
   if (!inside && added.empty()) {
-    TRY(added, annotate(sys::read_file(dockerfile_path(context).string(), kMaxDockerfile), "failed to read dockerfile"));
+    TRY(added,
+        annotate(sys::read_file(dockerfile_path(context).string(), kMaxDockerfile), "failed to read dockerfile"));
   } else if (inside && !sys::exists(context.directory + "/" + *inside)) {
     return fail(ErrorCode::not_found, "failed to read dockerfile: open {}: no such file or directory", *inside);
   }

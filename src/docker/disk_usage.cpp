@@ -67,7 +67,9 @@ Task<Result<void>> disk_usage(Api& api, Exchange& exchange) {
   for (const std::string& type : types)
     if (type != "container" && type != "image" && type != "volume" && type != "build-cache")
       co_return fail(ErrorCode::invalid, "unknown object type: {}", type);
-  auto wanted = [&types](std::string_view type) { return types.empty() || std::ranges::find(types, type) != types.end(); };
+  auto wanted = [&types](std::string_view type) {
+    return types.empty() || std::ranges::find(types, type) != types.end();
+  };
   json::Object answer{
       {"LayersSize", 0}, {"Images", nullptr}, {"Containers", nullptr}, {"Volumes", nullptr}, {"BuildCache", nullptr}};
   if (wanted("image")) {

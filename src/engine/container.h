@@ -58,9 +58,6 @@ class Container : public std::enable_shared_from_this<Container> {
   const ContainerStatus& status() const { return status_; }
   // Whether its process is there.
   bool running() const { return status_.state == State::running || status_.state == State::paused; }
-  // How long a SIGKILL may take.
-  static constexpr std::chrono::seconds kKillWait{15};
-
   // What Docker calls running: its process is there, or will be again without anybody asking.
   bool active() const { return running() || status_.state == State::restarting; }
   // How long a SIGKILL may take.

@@ -1,4 +1,5 @@
-// Dockerfiles and .dockerignores: whatever they are, reading them ends, in bounded memory, and a plan keeps its promises.
+// Dockerfiles and .dockerignores: whatever they are, reading them ends, in bounded memory, and a plan keeps its
+// promises.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

@@ -1,8 +1,6 @@
 #include "http/detail/response_reader.h"
 
-
 #include <algorithm>
-
 
 namespace berth::http::detail {
 

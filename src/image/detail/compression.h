@@ -1,4 +1,5 @@
-// Compressed streams as layers and archives use them: gzip (RFC 1952, any number of members), zstd (RFC 8878), none; and bzip2 and xz, which Docker takes too.
+// Compressed streams as layers and archives use them: gzip (RFC 1952, any number of members), zstd (RFC 8878), none;
+// and bzip2 and xz, which Docker takes too.
 //
 // All of them block on their inner stream. Thread: one at a time.
 #pragma once

@@ -47,7 +47,8 @@ TEST(Dockerfile, TakesTheEscapeDirective) {
 }
 
 TEST(Dockerfile, TakesFlags) {
-  auto list = parse("FROM x\nCOPY --from=base --chown=\"a b\" src dst\nRUN -- --x\nHEALTHCHECK --interval=5s CMD x --y=1\n");
+  auto list =
+      parse("FROM x\nCOPY --from=base --chown=\"a b\" src dst\nRUN -- --x\nHEALTHCHECK --interval=5s CMD x --y=1\n");
   EXPECT_EQ(list[1].flags, (std::vector<std::string>{"--from=base", "--chown=a b"}));
   EXPECT_EQ(list[1].rest, "src dst");
   EXPECT_TRUE(list[2].flags.empty());

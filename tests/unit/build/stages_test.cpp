@@ -53,8 +53,7 @@ TEST(Stages, TellErrorsAsDockerDoes) {
       {"FROM a\nSHELL x\n", "dockerfile parse error on line 2: SHELL requires the arguments to be in JSON form"},
       {"FROM a\nVOLUME []\n", "dockerfile parse error on line 2: VOLUME requires at least one argument"},
       {"FROM a\nWORKDIR\n", "dockerfile parse error on line 2: WORKDIR requires exactly one argument"},
-      {"FROM a\nHEALTHCHECK FOO\n",
-       "dockerfile parse error on line 2: Unknown type \"foo\" in HEALTHCHECK (try CMD)"},
+      {"FROM a\nHEALTHCHECK FOO\n", "dockerfile parse error on line 2: Unknown type \"foo\" in HEALTHCHECK (try CMD)"},
   };
   for (const auto& [text, expected] : kCases) EXPECT_EQ(error_of(text), expected) << text;
 }

@@ -61,8 +61,7 @@ TEST(Expand, BoundsNesting) {
 }
 
 TEST(Words, SplitsOutsideQuotes) {
-  EXPECT_EQ(split_words("a='b c' \"d e\"=f g\\ h", '\\'),
-            (std::vector<std::string>{"a='b c'", "\"d e\"=f", "g\\ h"}));
+  EXPECT_EQ(split_words("a='b c' \"d e\"=f g\\ h", '\\'), (std::vector<std::string>{"a='b c'", "\"d e\"=f", "g\\ h"}));
 }
 
 TEST(Words, ReadsExecForm) {
