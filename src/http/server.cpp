@@ -97,11 +97,18 @@ async::Task<> Server::run(std::shared_ptr<Connection> connection) {
   departed_.notify_all();
 }
 
-async::Task<> Server::stop() {
+async::Task<> Server::stop(std::chrono::milliseconds grace) {
   accepting_.cancel();
   departed_.notify_all();
   co_await accepting_.join();
   auto connections = connections_;
+  for (const auto& connection : connections) connection->retire();
+  auto end = std::chrono::steady_clock::now() + grace;
+  while (!connections_.empty()) {
+    auto left = end - std::chrono::steady_clock::now();
+    if (left <= left.zero() || !co_await departed_.wait_for(left)) break;
+  }
+  connections = connections_;
   for (const auto& connection : connections) connection->abort();
   co_await serving_.join();
 }

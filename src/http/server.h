@@ -33,6 +33,8 @@ struct ListenerOptions {
   std::string name;  // for the log
 };
 
+constexpr std::chrono::milliseconds kStopGrace{2000};
+
 class Server {
  public:
   Server(async::Loop& loop, Router router, ServerLimits limits = {}, Headers headers = {});
@@ -44,8 +46,9 @@ class Server {
   void listen(sys::UniqueFd socket, ListenerOptions options);
   // Serves a connection that somebody else accepted.
   void serve(sys::UniqueFd socket, Peer peer);
-  // Stops accepting, cancels every handler, and returns when the last one has ended.
-  async::Task<> stop();
+  // Stops accepting and closes what is idle or only waits (OnGone::cancel); handlers that have something to finish get
+  // the grace for it, and are cancelled after that. Returns when the last one has ended.
+  async::Task<> stop(std::chrono::milliseconds grace = kStopGrace);
 
   std::size_t connections() const { return connections_.size(); }
 

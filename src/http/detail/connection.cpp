@@ -41,8 +41,13 @@ void Connection::abort() {
   serving_.cancel();
 }
 
+void Connection::retire() {
+  retired_ = true;
+  if (hijacked_ || !handling_ || on_gone_ == OnGone::cancel) abort();
+}
+
 async::Task<> Connection::serve() {
-  while (!aborted_ && co_await serve_one()) {
+  while (!aborted_ && !retired_ && co_await serve_one()) {
   }
   co_await stop_watching();
   deadline_.clear();

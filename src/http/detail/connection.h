@@ -25,6 +25,8 @@ class Connection {
   async::Task<> run();
   // Cancels what runs and shuts the socket down.
   void abort();
+  // The same, unless a request that must come to its end (OnGone::finish) is being handled: then after its answer.
+  void retire();
 
  private:
   friend class Exchange;
@@ -62,6 +64,7 @@ class Connection {
   bool handling_ = false;
   bool hijacked_ = false;
   bool aborted_ = false;
+  bool retired_ = false;
   OnGone on_gone_ = OnGone::finish;
   async::Event gone_;
   async::TaskGroup serving_;

@@ -78,6 +78,11 @@ Task<Result<void>> wait_for_gone(Seen& seen, Exchange& exchange) {
   co_return co_await exchange.respond_empty(204);
 }
 
+Task<Result<void>> announced_echo(Seen& seen, Exchange& exchange) {
+  seen.entered.set_value();
+  return echo(exchange);
+}
+
 Task<Result<void>> throws(Exchange&) {
   throw std::runtime_error("out of cheese");
   co_return Result<void>();
@@ -93,6 +98,7 @@ Router make_router(Seen& seen) {
   router.add("POST", "/hijack", hijacked_echo);
   router.add("POST", "/wait", [&seen](Exchange& e) { return wait_forever(seen, e); }, {.on_gone = OnGone::cancel});
   router.add("POST", "/gone", [&seen](Exchange& e) { return wait_for_gone(seen, e); });
+  router.add("POST", "/announced", [&seen](Exchange& e) { return announced_echo(seen, e); }, {.body_limit = 100});
   router.add("GET", "/throws", throws);
   router.add("GET", "/silent", [](Exchange&) -> Task<Result<void>> { co_return Result<void>(); });
   return router;
@@ -372,6 +378,32 @@ TEST_F(ServerTest, StopEndsWhatWaits) {
   ASSERT_EQ(seen_.entered.get_future().wait_for(10s), std::future_status::ready);
   TearDown();
   EXPECT_EQ(seen_.ended.get_future().get(), "cancelled");
+}
+
+TEST_F(ServerTest, StopClosesIdleConnectionsAtOnce) {
+  start();
+  auto fd = raw();
+  std::string request = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+  ASSERT_EQ(::send(fd.get(), request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  std::array<char, 1024> answer;
+  ASSERT_GT(::recv(fd.get(), answer.data(), answer.size(), 0), 0);
+  auto begin = std::chrono::steady_clock::now();
+  TearDown();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s) << "a connection that is only kept alive got the grace";
+  EXPECT_EQ(::recv(fd.get(), answer.data(), answer.size(), 0), 0);
+}
+
+TEST_F(ServerTest, StopLetsARequestFinish) {
+  start();
+  auto fd = raw();
+  std::string head = "POST /announced HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab";
+  ASSERT_EQ(::send(fd.get(), head.data(), head.size(), 0), static_cast<ssize_t>(head.size()));
+  ASSERT_EQ(seen_.entered.get_future().wait_for(10s), std::future_status::ready);
+  std::promise<void> stopped;
+  loop_.post([&] { tasks_.spawn("stop", stop(*server_, stopped)); });
+  std::string answer = talk(fd.get(), "cd");
+  EXPECT_NE(answer.find("abcd"), std::string::npos) << answer;
+  EXPECT_EQ(stopped.get_future().wait_for(10s), std::future_status::ready);
 }
 
 TEST_F(ServerTest, ASlowHeadIsCutOff) {
