@@ -97,6 +97,20 @@ Result<void> set_max_containers(Options& options, const std::string& value) {
   return {};
 }
 
+Result<void> set_max_layer_size(Options& options, const std::string& value) {
+  TRY(std::int64_t bytes, parse_bytes(value));
+  if (bytes <= 0) return fail(ErrorCode::invalid, "max-layer-size wants a size such as 64g");
+  options.image_limits.layer_bytes = static_cast<std::uint64_t>(bytes);
+  return {};
+}
+
+Result<void> set_max_layer_entries(Options& options, const std::string& value) {
+  auto number = parse_number<std::uint32_t>(value);
+  if (!number || *number == 0) return fail(ErrorCode::invalid, "max-layer-entries wants a number of files");
+  options.image_limits.layer_entries = *number;
+  return {};
+}
+
 const std::vector<Setting>& settings() {
   using engine::EngineConfig;
   static const std::vector<Setting> kSettings = {
@@ -112,6 +126,8 @@ const std::vector<Setting>& settings() {
       {"log-level", "LEVEL", "debug, info, warning or error (info)", set_log_level},
       {"insecure-registry", "HOST", "registry without verified TLS; repeatable", list(&Options::insecure_registries)},
       {"registry-mirror", "URL", "asked before Docker Hub; repeatable", list(&Options::registry_mirrors)},
+      {"max-layer-size", "SIZE", "an image layer with more is refused (64g)", set_max_layer_size},
+      {"max-layer-entries", "NUMBER", "an image layer with more files is refused (5000000)", set_max_layer_entries},
       {"runtime", "NAME", "default OCI runtime: crun, runc or one of --add-runtime",
        text(&Options::engine, &EngineConfig::default_runtime)},
       {"add-runtime", "NAME=PATH", "a further OCI runtime; repeatable", add_runtime},

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
+#include "image/store.h"
 
 namespace berth::docker {
 
@@ -23,6 +24,7 @@ struct Options {
   std::string portal_group;
   std::vector<std::string> insecure_registries;
   std::vector<std::string> registry_mirrors;
+  image::StoreLimits image_limits;
   log::Level log_level = log::Level::info;
 
   // Instead of serving:

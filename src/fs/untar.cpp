@@ -53,6 +53,8 @@ class Unpacker {
   Result<sys::UniqueFd> open_parent(const std::string& path);
   Result<void> make_parents(const std::string& path);
   Result<void> set_directory_times();
+  Result<void> count_entry();
+  Result<void> hold(const std::string& path);
 
   uid_t owner(const tar::Entry& entry) const {
     return (options_.owner ? options_.owner->first : entry.uid) + options_.id_base;
@@ -66,6 +68,7 @@ class Unpacker {
   const UntarOptions& options_;
   UntarReport report_;
   std::uint64_t made_parents_ = 0;
+  std::uint64_t held_bytes_ = 0;  // of directories_ and report_.opaque
   std::vector<char> buffer_;
   Parent parent_;  // of the last entry: the next one is mostly its neighbour
   // A directory's time is set at the end: what is made in it would change it again.
@@ -77,11 +80,26 @@ Result<UntarReport> Unpacker::run() {
     TRY(std::optional<tar::Entry> entry, reader_.next());
     if (!entry) break;
     ++report_.entries;
+    TRY_OK(count_entry());
     std::string path = entry->path;
     TRY_OK(annotate(apply(*entry), "{}", path));
   }
   TRY_OK(set_directory_times());
   return std::move(report_);
+}
+
+// Directories that the archive does not mention count too: a short archive may mean very many.
+Result<void> Unpacker::count_entry() {
+  if (report_.entries + made_parents_ <= options_.max_entries) return {};
+  return fail(ErrorCode::exhausted, "the archive has more than {} entries", options_.max_entries);
+}
+
+// What is remembered to the end is paid for: a path of 4000 bytes, said a million times, compresses to nothing.
+Result<void> Unpacker::hold(const std::string& path) {
+  held_bytes_ += path.size() + sizeof(DirectoryTime);
+  if (held_bytes_ <= options_.max_held_bytes) return {};
+  return fail(ErrorCode::exhausted, "the names of the archive's directories are longer than {} bytes together",
+              options_.max_held_bytes);
 }
 
 Result<void> Unpacker::apply(tar::Entry& entry) {
@@ -116,6 +134,7 @@ Result<void> Unpacker::apply(tar::Entry& entry) {
 Result<bool> Unpacker::apply_whiteout(int parent, const std::string& parent_path, const std::string& name) {
   if (!name.starts_with(kWhiteout)) return false;
   if (name == kOpaque) {
+    TRY_OK(hold(parent_path));
     report_.opaque.push_back(parent_path);
     return true;
   }
@@ -136,13 +155,13 @@ Result<sys::UniqueFd> Unpacker::open_parent(const std::string& path) {
   return root_.open(path, O_PATH | O_DIRECTORY);
 }
 
-// Makes the directories that the archive does not mention. They count as entries: a short archive may mean very many.
+// Makes the directories that the archive does not mention.
 Result<void> Unpacker::make_parents(const std::string& path) {
   TRY(sys::UniqueFd at, root_.open("", O_PATH | O_DIRECTORY));
   for (const std::string& part : split(path, '/')) {
     if (::mkdirat(at.get(), part.c_str(), 0755) == 0) {
-      if (++made_parents_ > options_.limits.headers)
-        return fail(ErrorCode::exhausted, "more than {} entries", options_.limits.headers);
+      ++made_parents_;
+      TRY_OK(count_entry());
     } else if (errno != EEXIST) {
       return fail_errno("mkdir");
     }
@@ -264,6 +283,7 @@ Result<void> Unpacker::make_directory(int parent, const std::string& name, const
   if (::fchown(self->get(), owner(entry), group(entry)) < 0) return fail_errno("chown");
   if (::fchmod(self->get(), entry.mode) < 0) return fail_errno("chmod");
   TRY_OK(write_xattrs(self->get(), entry.xattrs));
+  TRY_OK(hold(path));
   directories_.push_back({path, entry.modified});
   return {};
 }

@@ -2,10 +2,9 @@
 //
 // Nothing leaves the root, even when somebody swaps directories for symlinks meanwhile: each parent is opened by
 // openat2 RESOLVE_IN_ROOT and each entry is made relative to it without following its last component. A path's ".." and
-// leading
-// "/" are removed as text; a path that is then empty means the root itself and only a directory may have it. What
-// stands in the way of an entry is replaced, except a directory by a directory. Files are created anew, never written
-// through.
+// leading "/" are removed as text; a path that is then empty means the root itself and only a directory may have it.
+// What stands in the way of an entry is replaced, except a directory by a directory. Files are created anew, never
+// written through.
 //
 // Thread: any; blocks on stream and disk.
 #pragma once
@@ -29,7 +28,11 @@ enum class Whiteouts {
 
 struct UntarOptions {
   tar::Limits limits;
-  std::uint64_t max_bytes = 1ull << 40;  // of file content, holes included; more is `exhausted`
+  // More is `exhausted`: entries with the directories that they imply; content of files, holes included; and the memory
+  // that the times of directories take until the end, when they are set.
+  std::uint64_t max_entries = 20'000'000;
+  std::uint64_t max_bytes = 1ull << 40;
+  std::uint64_t max_held_bytes = 256 << 20;
   Whiteouts whiteouts = Whiteouts::plain;
   // Refuses to replace a directory by something else or the other way round (Docker's noOverwriteDirNonDir).
   bool keep_kinds = false;

@@ -61,6 +61,7 @@ Result<void> open_parts(Daemon& daemon) {
   settings.unpack_program = options.engine.libexec_dir + "/berth-unpack";
   settings.insecure_registries = options.insecure_registries;
   settings.registry_mirrors = options.registry_mirrors;
+  settings.limits = options.image_limits;
   settings.user_agent = "berth/" BERTH_VERSION;
   TRY(daemon.images, annotate(image::Store::open(daemon.loop, std::move(settings)), "open the images"));
   TRY(daemon.networks, annotate(network::Manager::open(daemon.loop, options.network), "open the networks"));

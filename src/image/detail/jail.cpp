@@ -12,8 +12,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <vector>
 
+#include "image/detail/jail_filter.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/unique_fd.h"
@@ -22,6 +24,7 @@ namespace berth::image {
 
 namespace {
 
+constexpr rlim_t kMemory = 1 << 30;
 constexpr char kFailed = 'E';
 constexpr char kGood = 'G';
 
@@ -58,8 +61,11 @@ Result<void> confine(const std::string& directory) {
   ::umask(0);
   rlimit no_core{};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  // A bound for what no other limit thought of; the largest window of zstd takes an eighth of it.
+  rlimit memory{kMemory, kMemory};
+  ::setrlimit(RLIMIT_DATA, &memory);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail_errno("no_new_privs");
-  return {};
+  return allow_only_file_work();
 }
 
 // The whole life of the child.
@@ -74,7 +80,11 @@ Result<void> confine(const std::string& directory) {
   std::string text;
   auto confined = confine(directory);
   if (confined) {
-    text = kGood + work();
+    try {
+      text = kGood + work();
+    } catch (const std::bad_alloc&) {
+      text = kFailed + std::string("it needs more memory than it may have");
+    }
   } else {
     text = kFailed + confined.error().text();
   }
@@ -134,6 +144,8 @@ Result<std::string> run_in_jail(const std::string& directory, const std::vector<
   while (::waitpid(static_cast<pid_t>(pid), &status, 0) < 0 && errno == EINTR) continue;
   TRY_OK(annotate(std::move(mapped), "map ids"));
   if (!text) return text;
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+    return fail(ErrorCode::internal, "the sandbox made a system call that it may not make, and was killed");
   if (status != 0 || text->empty())
     return fail(ErrorCode::internal, "the sandbox died (exit code {})", sys::exit_code_of(status));
   if (text->front() == kFailed) return fail(ErrorCode::io, "sandbox: {}", text->substr(1));

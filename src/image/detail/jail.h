@@ -2,7 +2,8 @@
 //
 // The child has its own user namespace with every id mapped to itself (so files get the owners that the input says) and
 // with no capability outside it; its own mount namespace, whose root is the directory; its own PID, network, IPC and
-// UTS namespaces, so that it can neither signal, trace nor reach another process. It dies with its parent.
+// UTS namespaces, so that it can neither signal, trace nor reach another process; system calls for files and memory and
+// no others (detail/jail_filter.h); and at most 1 GiB of memory. It dies with its parent.
 //
 // Only for single-threaded programs: the child goes on in a copy of the caller (fork).
 // Sources: user_namespaces(7), pivot_root(2), "pivot_root(".", ".")".

@@ -67,6 +67,7 @@ Result<UnpackReport> extract(const UnpackLimits& limits) {
   ZstdSink outline(outline_file);
   fs::UntarOptions options;
   options.limits.headers = limits.entries * 2;
+  options.max_entries = limits.entries;
   options.max_bytes = limits.bytes;
   options.whiteouts = fs::Whiteouts::overlay;
   options.raw = &outline;

@@ -1,12 +1,21 @@
 // Hostile archives (security gate 10) against berth-unpack as the store runs it: nothing is made outside the layer,
 // nothing hangs, and what is refused leaves nothing behind.
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <cstring>
 
 #include "base/text.h"
 #include "fs/root_dir.h"
+#include "fs/untar.h"
+#include "image/detail/compression.h"
+#include "image/detail/jail.h"
 #include "image/detail/layers.h"
 #include "store_fixture.h"
 
@@ -19,6 +28,8 @@ class HostileTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    // As the engine does: berth-unpack may end before it has read everything.
+    ::signal(SIGPIPE, SIG_IGN);
     char name[] = "/tmp/berth-hostile-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     directory_ = name;
@@ -312,6 +323,121 @@ TEST_F(HostileTest, CompressedStreamsThatAreCutOrBombsAreRefused) {
   EXPECT_FALSE(unpack(std::string("\x1f\x8b") + std::string(1000, 'x')));
   EXPECT_EQ(unpack("BZh91AY&SY").error().code(), ErrorCode::unsupported);
 }
+
+std::string gzipped(std::string_view plain) {
+  fs::StringSink sink;
+  GzipSink gzip(sink);
+  EXPECT_TRUE(gzip.write(plain));
+  EXPECT_TRUE(gzip.finish());
+  return sink.take();
+}
+
+// The same piece again and again: each time a gzip member of its own, so that it is compressed only once.
+Result<StagedLayer> unpack_endless(const std::string& directory, std::string_view piece, std::uint64_t times,
+                                   UnpackLimits limits) {
+  std::string member = gzipped(piece);
+  TRY(Unpacking unpacking, Unpacking::start({BERTH_TEST_BIN "/berth-unpack", limits}, directory + "/endless"));
+  for (std::uint64_t i = 0; i < times; ++i) {
+    if (unpacking.write(member)) continue;
+    if (unpacking.has_given_up()) break;
+    return fail(ErrorCode::internal, "berth-unpack neither reads nor gives up");
+  }
+  return unpacking.finish();
+}
+
+// Of the largest process that has ended so far.
+long children_kilobytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_CHILDREN, &usage);
+  return usage.ru_maxrss;
+}
+
+#if !defined(__has_feature) || !__has_feature(address_sanitizer)
+constexpr long kMaxKilobytes = 128 << 10;
+#else
+constexpr long kMaxKilobytes = 2 << 20;  // the sanitizer's shadow and quarantine come on top
+#endif
+
+TEST_F(HostileTest, TenMillionEntriesAreRefusedInLittleMemory) {
+  std::string entry = header('3', "device", "00000000000");
+  std::string piece;
+  for (int i = 0; i < 10'000; ++i) piece += entry;
+  auto layer = unpack_endless(directory_, piece, 1000, {64ull << 30, 100'000});
+  ASSERT_FALSE(layer);
+  EXPECT_EQ(layer.error().code(), ErrorCode::exhausted);
+  EXPECT_NE(layer.error().text().find("more than 100000 entries"), std::string::npos) << layer.error().text();
+  EXPECT_LT(children_kilobytes(), kMaxKilobytes);
+}
+
+TEST_F(HostileTest, ExtensionsWithoutAnEntryAreCountedToo) {
+  std::string records = record("comment", "x");
+  std::string block = header('g', "global", fmt::format("{:011o}", records.size())) + padded(records);
+  std::string piece;
+  for (int i = 0; i < 1000; ++i) piece += block;
+  auto layer = unpack_endless(directory_, piece, 1000, {1 << 20, 100'000});
+  ASSERT_FALSE(layer);
+  EXPECT_EQ(layer.error().code(), ErrorCode::exhausted);
+}
+
+TEST_F(HostileTest, WhatIsRememberedOfDirectoriesIsBounded) {
+  std::string path;
+  for (int i = 0; i < 100; ++i) path += "dddddddddd/";
+  Tar tar;
+  for (int i = 0; i < 100; ++i) tar.directory(path);
+  std::string bytes = tar.finish();
+  fs::StringSource source(bytes);
+  fs::UntarOptions options;
+  options.max_held_bytes = 64 << 10;
+  auto report = fs::untar(source, *fs::RootDir::open_host(directory_), options);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::exhausted);
+  EXPECT_NE(report.error().text().find("names of the archive's directories"), std::string::npos);
+}
+
+TEST_F(HostileTest, DecompressionBombsAreRefused) {
+  std::string piece(8 << 20, '\0');
+  // Zeros after the archive's end, and zeros that are a file.
+  auto padding = unpack_endless(directory_, piece, 100, {1 << 20, 1000});
+  ASSERT_FALSE(padding);
+  EXPECT_EQ(padding.error().code(), ErrorCode::exhausted);
+  ASSERT_TRUE(fs::remove_tree(directory_ + "/endless"));
+  auto file = unpack_endless(directory_, header('0', "zeros", "77777777777") + piece, 100, {1 << 20, 1000});
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code(), ErrorCode::exhausted);
+  EXPECT_LT(children_kilobytes(), kMaxKilobytes + (300 << 10));
+}
+
+#if !defined(__has_feature) || !__has_feature(address_sanitizer)
+
+// What the jailed code may not do ends it; the caller is told.
+TEST_F(HostileTest, TheJailKnowsOnlyFiles) {
+  const std::pair<const char*, void (*)()> kForbidden[] = {
+      {"socket", [] { (void)::socket(AF_UNIX, SOCK_STREAM, 0); }},
+      {"execve", [] { (void)::execl("/x", "x", nullptr); }},
+      {"fork", [] { (void)::fork(); }},
+      {"mount", [] { (void)::syscall(SYS_mount, "a", "/", "tmpfs", 0, nullptr); }},
+      {"unshare", [] { (void)::syscall(SYS_unshare, 0); }},
+      {"io_uring", [] { (void)::syscall(SYS_io_uring_setup, 1, nullptr); }},
+      {"executable memory",
+       [] { (void)::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }},
+  };
+  for (const auto& [name, call] : kForbidden) {
+    auto answer = run_in_jail(directory_ + "/outside", {}, [call] { return call(), std::string("went on"); });
+    ASSERT_FALSE(answer) << name << ": " << *answer;
+    EXPECT_NE(answer.error().text().find("a system call that it may not make"), std::string::npos) << name;
+  }
+  EXPECT_EQ(*run_in_jail(directory_ + "/outside", {}, [] { return sys::read_file("/secret").value_or("none"); }),
+            "secret");
+}
+
+TEST_F(HostileTest, TheJailHasLittleMemory) {
+  auto greedy = [] { return std::string(2ull << 30, 'x').substr(0, 1); };
+  auto answer = run_in_jail(directory_ + "/outside", {}, greedy);
+  ASSERT_FALSE(answer);
+  EXPECT_NE(answer.error().text().find("more memory than it may have"), std::string::npos) << answer.error().text();
+}
+
+#endif
 
 }  // namespace
 }  // namespace berth::image
