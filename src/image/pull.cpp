@@ -5,6 +5,7 @@
 #include <deque>
 #include <set>
 
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "image/detail/fetch.h"
 #include "image/detail/registry.h"
@@ -205,15 +206,18 @@ async::Task<Result<PullResult>> fetch_image(Pull& pull) {
   auto plan = [registry = pull.registry, request = pull.request] { return make_plan(*registry, request); };
   Result<Plan> made = co_await state.loop.dedicated(std::move(plan));
   if (!made) co_return std::unexpected(std::move(made).error());
+  crash_point("pull.manifest-read");
   pull.plan = *std::move(made);
   pull.reporter.status("Pulling from " + reference.path, reference.version());
   bool up_to_date = is_up_to_date(pull);
   auto make_stage = [paths = state.paths] { return Stage::make(paths); };
   Result<Stage> stage = co_await state.loop.blocking(std::move(make_stage));
   if (!stage) co_return std::unexpected(std::move(stage).error());
+  crash_point("pull.stage-made");
   pull.stage = *stage;
   Result<std::vector<StagedLayer>> staged = co_await pull_layers(pull);
   if (!staged) co_return std::unexpected(std::move(staged).error());
+  crash_point("pull.layers-staged");
   Result<ImagePtr> image = co_await state.add(new_image(pull, *std::move(staged)));
   if (!image) co_return std::unexpected(std::move(image).error());
   // The blobs have served: the layers' streams can be made again without them.
@@ -222,6 +226,7 @@ async::Task<Result<PullResult>> fetch_image(Pull& pull) {
       (void)sys::remove_file(paths.downloads() + "/" + std::string(layer.digest.hex()));
   };
   co_await state.loop.blocking(std::move(tidy));
+  crash_point("pull.done");
   pull.reporter.status("Digest: " + pull.plan.top.text());
   pull.reporter.status(fmt::format("Status: {} for {}", up_to_date ? "Image is up to date" : "Downloaded newer image",
                                    reference.familiar()));

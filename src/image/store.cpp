@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "fs/digest.h"
@@ -199,7 +200,10 @@ async::Task<Result<ImagePtr>> Store::State::add(NewImage image) {
   // Inserted before the change: it makes the image visible from this. A refresh meanwhile may drop it again.
   auto prepare = [paths = paths, hex, image]() -> Result<void> {
     for (const StagedLayer& layer : image.staged) TRY_OK(activate(paths, layer));
-    return sys::replace_file(paths.config(hex), image.config_text, 0600, sys::Durability::power);
+    crash_point("image.layers-activated");
+    TRY_OK(sys::replace_file(paths.config(hex), image.config_text, 0600, sys::Durability::power));
+    crash_point("image.config-written");
+    return {};
   };
   auto edit = [this, hex, image, config = *parsed](Catalog& next) -> Result<void> {
     for (const StagedLayer& layer : image.staged)
@@ -224,6 +228,7 @@ async::Task<Result<ImagePtr>> Store::State::add(NewImage image) {
   };
   Result<void> changed = co_await change(std::move(prepare), std::move(edit), nullptr);
   CO_TRY_OK(std::move(changed));
+  crash_point("image.catalog-written");
   co_return images.at(hex);
 }
 

@@ -174,6 +174,13 @@ async::Task<Outcome<bool>> EngineClient::remove(std::string name) {
   co_return true;
 }
 
+async::Task<Outcome<std::string>> EngineClient::image_date(std::string image) {
+  CO_TRY(auto answer, co_await call("GET", fmt::format("/images/{}/json", http::percent_encode(image))));
+  if (answer.status == 404) co_return std::string();
+  if (!answer.good()) co_return refused(answer);
+  co_return json::string_or(answer.body, "Created").substr(0, std::string_view("YYYY-MM-DD").size());
+}
+
 async::Task<Outcome<std::optional<Labels>>> EngineClient::inspect_volume(std::string name) {
   CO_TRY(auto answer, co_await call("GET", volume_path(name)));
   if (answer.status == 404) co_return std::optional<Labels>();

@@ -41,6 +41,9 @@ class EngineClient {
   // Kills it when it runs. False when there was none.
   async::Task<Outcome<bool>> remove(std::string name);
 
+  // The day on which the image was built, YYYY-MM-DD; empty when there is no such image.
+  async::Task<Outcome<std::string>> image_date(std::string image);
+
   // The labels of a volume; nothing when there is none.
   async::Task<Outcome<std::optional<Labels>>> inspect_volume(std::string name);
   async::Task<Outcome<>> create_volume(std::string name, Labels labels);

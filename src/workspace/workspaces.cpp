@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "oci/reference.h"
 #include "workspace/name.h"
@@ -121,6 +122,7 @@ async::Task<Outcome<std::vector<std::string>>> Workspaces::ensure_volumes(Spec s
       co_await remove_volumes(made);
       co_return std::unexpected(std::move(result).error());
     }
+    crash_point("workspace.volume-made");
     made.push_back(volume);
   }
   co_return made;
@@ -134,7 +136,8 @@ async::Task<> Workspaces::remove_volumes(std::vector<std::string> volumes) {
 }
 
 async::Task<Outcome<>> Workspaces::create_container(Spec spec) {
-  co_return co_await engine_.create(container_name(spec.name), container_body(spec, settings_));
+  CO_TRY(std::string image_date, co_await engine_.image_date(spec.image));
+  co_return co_await engine_.create(container_name(spec.name), container_body(spec, settings_, image_date));
 }
 
 async::Task<Outcome<Created>> Workspaces::create(CreateRequest request) {
@@ -152,6 +155,7 @@ async::Task<Outcome<Created>> Workspaces::create(CreateRequest request) {
   std::set<int> numbers;
   for (const Status& other : others) numbers.insert(other.spec.number);
   CO_TRY(auto made, co_await ensure_volumes(spec));
+  crash_point("workspace.volumes-made");
   Outcome<> result;
   do {
     auto is_free = [this](std::uint16_t port) { return is_port_free(settings_.listen_address, port); };
@@ -169,6 +173,7 @@ async::Task<Outcome<Created>> Workspaces::create(CreateRequest request) {
     co_await remove_volumes(std::move(made));
     co_return std::unexpected(std::move(result).error());
   }
+  crash_point("workspace.created");
   log::info("workspace created", {{"workspace", spec.name}, {"image", spec.image}, {"number", spec.number}});
   CO_TRY(auto status, co_await find(spec.name));
   co_return Created{std::move(status), false};
@@ -200,8 +205,10 @@ async::Task<Outcome<Status>> Workspaces::replace(std::string name, Change change
   CO_TRY_OK(check_image(spec.image));
   CO_TRY_OK(check_resources(spec.memory, spec.nano_cpus));
   CO_TRY_OK(co_await engine_.create(announcement_name(name), announcement_body(spec)));
+  crash_point("workspace.announced");
   // From here on the replacement is decided, even if the spec is the old one: a fresh container is what was asked for.
   CO_TRY_OK(co_await engine_.remove(container_name(name)));
+  crash_point("workspace.old-removed");
   CO_TRY_OK(co_await finish_replacement(name));
   log::info("workspace replaced", {{"workspace", name}, {"image", spec.image}});
   co_return co_await find(name);
@@ -218,7 +225,9 @@ async::Task<Outcome<>> Workspaces::finish_replacement(std::string name) {
     if (!is_new) CO_TRY_OK(co_await engine_.remove(container_name(name)));
   }
   if (!is_new) CO_TRY_OK(co_await create_container(spec));
+  crash_point("workspace.new-created");
   CO_TRY_OK(co_await engine_.remove(announcement_name(name)));
+  crash_point("workspace.replaced");
   co_return Outcome<>();
 }
 
@@ -244,13 +253,16 @@ async::Task<Outcome<>> Workspaces::remove(std::string name, bool with_data) {
   CO_TRY(bool announced, co_await engine_.remove(announcement_name(name)));
   found = found || announced;
   if (view) CO_TRY_OK(co_await engine_.remove(container_name(name)));
+  crash_point("workspace.container-removed");
   if (with_data) {
     for (const std::string& volume : {home_volume(name), state_volume(name)}) {
       CO_TRY(auto labels, co_await engine_.inspect_volume(volume));
       if (!labels || !labels->contains(std::string(kKeysLabel))) continue;
       CO_TRY_OK(co_await engine_.remove_volume(volume));
+      crash_point("workspace.home-removed");
       found = true;
     }
+    crash_point("workspace.data-removed");
   }
   if (!found) co_return no_such(name);
   log::info("workspace removed", {{"workspace", name}, {"data", with_data ? "removed" : "kept"}});

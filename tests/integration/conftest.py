@@ -16,7 +16,6 @@ sys.path.insert(0, os.path.dirname(__file__))
 from support import images, leaks, namespaces  # noqa: E402
 from support.client import Client, docker_programs  # noqa: E402
 from support.engine import Engine, External, build_dir  # noqa: E402
-from support.process import eventually  # noqa: E402
 from support.registry import Registry  # noqa: E402
 
 EXTERNAL = os.environ.get("BERTH_TEST_HOST")
@@ -155,20 +154,5 @@ def no_leaks(any_engine):
     if EXTERNAL:
         yield
         return
-    engine = any_engine
-    before, descriptors = leaks.snapshot(engine), leaks.descriptors(engine)
-    yield
-    left = engine.berth()("ps", "-aq").out.split()
-    if left:
-        engine.berth()("rm", "-f", "-v", *left)
-    changed = []
-
-    def same():
-        changed[:] = leaks.difference(before, leaks.snapshot(engine))
-        return not changed and leaks.descriptors(engine) <= descriptors + 4
-
-    try:
-        eventually(same, 5)
-    except AssertionError:
-        pytest.fail("the suite left or took away:\n" + "\n".join(changed)
-                    + f"\ndescriptors of the engine: {descriptors} before, {leaks.descriptors(engine)} after")
+    with leaks.nothing_left(any_engine):
+        yield

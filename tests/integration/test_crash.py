@@ -1,4 +1,5 @@
 """kill -9 of engine, shim and client at every step; a new engine comes up right, and nothing is left."""
+import http.client
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import pytest
 
 from support import images, leaks
 from support.engine import build_dir
+from support.portal import Portal, Ssh, guest_tools
 from support.process import eventually, run
 from support.registry import Stub
 
@@ -167,8 +169,128 @@ def test_remove(crashing, point, running):
 
 
 def test_every_point_is_reached_by_some_test():
-    reached = set(points("create") + points("start") + points("exec") + points("stop", "exit") + points("remove"))
-    assert set(crash_points()) <= reached | set(points("pull")), "a new group of points needs a test here"
+    reached = points("create", "start", "exec", "stop", "exit", "remove", "pull", "image", "workspace")
+    assert set(crash_points()) <= set(reached), "a new group of points needs a test here"
+
+
+def image_files(engine):
+    """What the image store holds, whatever the names."""
+    top = engine.state_dir / "images"
+    return {folder: len(os.listdir(top / folder)) for folder in ("layers", "outlines", "configs", "tmp")}
+
+
+@pytest.mark.parametrize("point", points("pull", "image"))
+def test_pull(crashing, point):
+    before = image_files(crashing)
+    layers = [images.bare_layer(), images.Layer().add("second", b"2" * 100_000).finish()]
+    with Stub(layers, {"Cmd": ["/echo", "pulled"]}) as stub:
+        reference = f"{stub.address}/thing:latest"
+        restart_with(crashing, point)
+        result = crashing.berth()("pull", reference)
+        wait_for_death(crashing, point)
+        cli = recover(crashing)
+        listed = cli("images", "-q", f"{stub.address}/thing").ok().words
+        assert listed or result.rc != 0, "it was acknowledged and is gone"
+        if not listed:
+            assert image_files(crashing) == before, "an image that is not there has left something"
+        cli("pull", reference).ok()
+        assert cli("run", "--rm", reference).ok().words == "pulled"
+        cli("rmi", reference).ok()
+    eventually(lambda: image_files(crashing) == before, 10, "the image store is as it was")
+    assert not os.listdir(crashing.state_dir / "images" / "downloads")
+    assert_clean(crashing)
+
+
+@pytest.mark.parametrize("point", points("image"))
+def test_load(crashing, point):
+    before = image_files(crashing)
+    archive = images.archive("t-load:1", [images.bare_layer()], {"Cmd": ["/echo", "loaded"]})
+    restart_with(crashing, point)
+    crashing.berth()("load", input=archive)
+    wait_for_death(crashing, point)
+    cli = recover(crashing)
+    if not cli("images", "-q", "t-load").ok().words:
+        assert image_files(crashing) == before
+    cli("load", input=archive).ok()
+    assert cli("run", "--rm", "t-load:1").ok().words == "loaded"
+    cli("rmi", "t-load:1").ok()
+    eventually(lambda: image_files(crashing) == before, 10, "the image store is as it was")
+    assert_clean(crashing)
+
+
+@pytest.fixture
+def portal(crashing, tmp_path):
+    """A portal over the engine that crashes not; the test ends it or has it die."""
+    crashing.root.chmod(0o755)  # the portal is another account
+    crashing.arguments += ["--guest-tools", guest_tools(), "--portal-group", "nogroup"]
+    crashing.restart(signal.SIGTERM)
+    portal = Portal(crashing, tmp_path).start()
+    crashing.baseline = leaks.snapshot(crashing)
+    yield portal
+    portal.end()
+
+
+@pytest.fixture
+def key(tmp_path):
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"]).ok()
+    return tmp_path / "key"
+
+
+def die_at(portal, point, action):
+    """Has the portal die at the point while it does something, and starts it anew."""
+    portal.end()
+    portal.start({"BERTH_CRASH_AT": point})
+    with pytest.raises((OSError, http.client.HTTPException)):
+        action()
+    assert portal.process.wait(30) == -signal.SIGKILL
+    portal.start()
+
+
+def workspace_points(*words):
+    return [point for point in points("workspace") if point.split(".")[-1] in words]
+
+
+def assert_no_workspace_is_left(engine, portal):
+    assert portal.get("/api/v1/workspaces").ok().json == []
+    assert engine.berth()("volume", "ls", "-q").ok().words == ""
+    assert_clean(engine)
+
+
+@pytest.mark.parametrize("point", workspace_points("volume-made", "volumes-made", "created"))
+def test_a_workspace_is_made(crashing, portal, key, tmp_path, point):
+    die_at(portal, point, lambda: portal.create("w", key))
+    # The same command again finishes it, whatever there is; another one's key does not get what is half there.
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"]).ok()
+    portal.create("w", tmp_path / "other").fails(409, "name_taken")
+    answer = portal.create("w", key).ok().json
+    assert Ssh(tmp_path, key, answer["ssh"]["port"])("id -un").ok().words == "user"
+    portal.remove("w").ok()
+    assert_no_workspace_is_left(crashing, portal)
+
+
+@pytest.mark.parametrize("point", workspace_points("announced", "old-removed", "new-created", "replaced"))
+def test_a_workspace_is_replaced(crashing, portal, key, tmp_path, point):
+    port = portal.create("w", key).ok().json["ssh"]["port"]
+    ssh = Ssh(tmp_path, key, port)
+    ssh("echo kept >note").ok()
+    die_at(portal, point, lambda: portal.act("w", "replace", {"memory": "64m"}))
+    # The new portal goes on by itself.
+    eventually(lambda: crashing.berth()("ps", "-a", "--format", "{{.Names}}").words == "ws-w", 10, "it was finished")
+    shown = portal.show("w")
+    assert (shown["memory"], shown["ssh"]["port"]) == (64 << 20, port)
+    assert ssh("cat note").ok().words == "kept"
+    portal.remove("w").ok()
+    assert_no_workspace_is_left(crashing, portal)
+
+
+@pytest.mark.parametrize("point", workspace_points("container-removed", "home-removed", "data-removed"))
+def test_a_workspace_is_removed(crashing, portal, key, point):
+    portal.create("w", key).ok()
+    die_at(portal, point, lambda: portal.remove("w"))
+    assert portal.get("/api/v1/workspaces").ok().json == []
+    again = portal.remove("w")
+    assert again.status < 400 or point.endswith("data-removed"), again.body
+    assert_no_workspace_is_left(crashing, portal)
 
 
 def test_a_pull_cut_by_the_engines_death_goes_on(crashing):

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/crash_point.h"
 #include "fs/digest.h"
 #include "sys/file.h"
 
@@ -108,7 +109,9 @@ Result<StagedLayer> attempt(Registry& registry, const UnpackSettings& settings, 
     return fail(ErrorCode::io, "filesystem layer verification failed for digest {}", order.blob.digest.text());
   }
   if (done) progress.downloaded();
+  crash_point("pull.layer-downloaded");
   auto layer = unpacking.finish();
+  crash_point("pull.layer-extracted");
   // Until the blob's hash is known, bad data may also be the partial file's fault.
   is_damaged = !layer && !done;
   if (layer && layer->diff_id != order.diff_id.hex())

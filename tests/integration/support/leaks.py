@@ -1,8 +1,11 @@
 """What an engine has made on this machine, to be the same before and after a suite."""
+import contextlib
 import os
 import pathlib
 import re
 import subprocess
+
+from .process import eventually
 
 HIERARCHIES = "/sys/fs/cgroup"
 
@@ -68,7 +71,8 @@ def files(engine):
                 engine.state_dir / "images" / "tmp"):
         for folder, _, names in os.walk(top):
             found.update(f"file {os.path.join(folder, name)}" for name in [*names, "."])
-    return found
+    volumes = engine.state_dir / "volumes"
+    return found | {f"volume {entry}" for entry in (os.listdir(volumes) if volumes.is_dir() else [])}
 
 
 def snapshot(engine):
@@ -85,3 +89,24 @@ def difference(before, after):
 def descriptors(engine):
     """Open file descriptors of the engine process."""
     return len(os.listdir(f"/proc/{engine.process.pid}/fd"))
+
+
+@contextlib.contextmanager
+def nothing_left(engine):
+    """Afterwards, with every container removed, the machine is as before, and the engine holds no more descriptors."""
+    before, open_before = snapshot(engine), descriptors(engine)
+    yield
+    left = engine.berth()("ps", "-aq").out.split()
+    if left:
+        engine.berth()("rm", "-f", "-v", *left)
+    changed = []
+
+    def same():
+        changed[:] = difference(before, snapshot(engine))
+        return not changed and descriptors(engine) <= open_before + 4
+
+    try:
+        eventually(same, 5)
+    except AssertionError:
+        raise AssertionError("the suite left or took away:\n" + "\n".join(changed) + "\ndescriptors of the engine: "
+                             f"{open_before} before, {descriptors(engine)} after") from None

@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -55,13 +56,13 @@ class Portal:
         self.arguments = list(arguments)
         self.process = None
 
-    def start(self):
+    def start(self, environment=None):
         command = [build_dir() / "berth-portal", "--listen", f"127.0.0.1:{self.port}", "--socket", self.socket,
                    "--engine", self.engine.run_dir / "engine-portal.sock", "--user", "nobody",
                    "--image", "busybox:latest", *self.arguments]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            start_new_session=True)
+                                            start_new_session=True, env={**os.environ, **(environment or {})})
         eventually(self._answers, 20, "the portal answers")
         return self
 
