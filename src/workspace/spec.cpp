@@ -37,10 +37,14 @@ std::string listen_at(const Settings& settings, std::uint16_t port) {
             : fmt::format("{}:{}", settings.listen_address, port);
 }
 
-json::Value ssh_activation(const Spec& spec, const Settings& settings) {
+// images/guest-tools/root/libexec reads the environment.
+json::Value ssh_activation(const Spec& spec, const Settings& settings, std::string_view image_date) {
+  json::Array environment{"BERTH_KEYS=" + print_keys(spec.keys), "BERTH_IMAGE=" + spec.image,
+                          fmt::format("BERTH_IMAGE_DATE={}", image_date),
+                          fmt::format("BERTH_SESSION_TIMEOUT={}", settings.session_timeout)};
   json::Object exec{{"Cmd", json::Array{"/.berth/libexec/ssh-session"}},
                     {"User", "0:0"},
-                    {"Env", json::Array{"BERTH_KEYS=" + print_keys(spec.keys)}},
+                    {"Env", std::move(environment)},
                     {"WorkingDir", "/"}};
   return json::Object{{"Name", "ssh"},
                       {"Listen", listen_at(settings, ssh_port(settings.port_base, spec.number))},
@@ -75,7 +79,7 @@ Labels volume_labels(const Spec& spec) {
   return {{std::string(kNameLabel), spec.name}, {std::string(kKeysLabel), print_keys(spec.keys)}};
 }
 
-json::Value container_body(const Spec& spec, const Settings& settings) {
+json::Value container_body(const Spec& spec, const Settings& settings, std::string_view image_date) {
   json::Object host{{"NetworkMode", settings.network},
                     {"Memory", spec.memory},
                     {"NanoCpus", spec.nano_cpus},
@@ -84,7 +88,7 @@ json::Value container_body(const Spec& spec, const Settings& settings) {
                                            volume_mount(state_volume(spec.name), "/media/state")}},
                     {"LogConfig", json::Object{{"Type", "json-file"},
                                                {"Config", json::Object{{"max-size", "1m"}, {"max-file", "2"}}}}}};
-  json::Object berth{{"Activations", json::Array{ssh_activation(spec, settings)}},
+  json::Object berth{{"Activations", json::Array{ssh_activation(spec, settings, image_date)}},
                      {"IdleTimeout", settings.idle_timeout},
                      {"GuestTools", true}};
   return json::Object{{"Image", spec.image},

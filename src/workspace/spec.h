@@ -41,6 +41,7 @@ struct Settings {
   std::string default_image = "berth/workspace:latest";
   std::int64_t default_memory = 512 << 20;  // bytes
   std::int64_t idle_timeout = 600;          // seconds; 0: a workspace is never stopped
+  std::int64_t session_timeout = 900;       // seconds without input or output until a login ends; 0: never
   std::string listen_address = "0.0.0.0";   // where workspaces' ports are
   std::uint16_t port_base = kDefaultPortBase;
   std::string network = "workspaces";
@@ -58,8 +59,8 @@ std::string print_spec(const Spec& spec);
 Labels volume_labels(const Spec& spec);
 
 // The create request of the workspace's container: PID 1 is a process that only reaps, and a connection to the ssh port
-// gets a process of its own (docs/design/activation.md).
-json::Value container_body(const Spec& spec, const Settings& settings);
+// gets a process of its own (docs/design/activation.md). image_date: when the image was built, as people read it.
+json::Value container_body(const Spec& spec, const Settings& settings, std::string_view image_date);
 // That of the container which announces the replacement: the same image and spec, but no address, never started.
 json::Value announcement_body(const Spec& spec);
 

@@ -11,8 +11,9 @@ import subprocess
 
 import pytest
 
+from support import leaks
 from support.engine import Engine
-from support.portal import Conversation, Portal, Ssh, guest_tools
+from support.portal import Conversation, Portal, Ssh, guest_tools, milliseconds
 from support.process import eventually, run
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("BERTH_TEST_HOST")), reason="needs an engine of its own")
@@ -47,6 +48,13 @@ def portal(workspace_engine, tmp_path_factory):
     portal = Portal(workspace_engine, tmp_path_factory.mktemp("portal")).start()
     yield portal
     portal.end()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_leaks(workspace_engine, portal):
+    """Workspaces leave nothing either, and no test leaves a volume that only a workspace's data would explain."""
+    with leaks.nothing_left(workspace_engine):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +137,17 @@ def test_standard_output_is_only_the_command_s(make, portal):
 def test_the_exit_status_comes_back(make):
     _, ssh = make()
     assert ssh("exit 7").rc == 7
+
+
+def test_banner_and_motd(make, debian_image):
+    """A warning before the login; after it, for a terminal, what the workspace is made from."""
+    _, ssh = make(image=debian_image)
+    shown = ssh("true", options=("-o", "LogLevel=INFO")).ok()
+    assert "authorized people only" in shown.err and shown.out == ""
+    terminal = ssh(options=("-tt",), input=b"exit\n").ok().out
+    assert "made from debian:bookworm, built on 2024-01-01" in terminal, terminal
+    assert "debian:bookworm" not in ssh("true").ok().out
+    assert ssh("cat /etc/motd").ok().out.count("A workspace made from") == 1
 
 
 # --- any image -------------------------------------------------------------------------------------------------------
@@ -331,6 +350,34 @@ def test_work_in_the_background_keeps_it_awake(make, hasty_portal):
     ssh("test -e finished").ok()
 
 
+@pytest.fixture(scope="module")
+def strict_portal(workspace_engine, tmp_path_factory):
+    """Its workspaces end a login after two seconds of silence."""
+    portal = Portal(workspace_engine, tmp_path_factory.mktemp("strict"), 8082,
+                    ["--session-timeout", "2s", "--port-base", "14000"]).start()
+    yield portal
+    portal.end()
+
+
+def test_a_silent_login_ends_and_a_busy_one_does_not(make, strict_portal):
+    name, ssh = make(through=strict_portal)
+    ssh("true").ok()
+    silent = subprocess.Popen(ssh.command("-tt", "cat"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    busy = subprocess.Popen(ssh.command("while :; do echo; sleep 0.2; done"), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL)
+    eventually(lambda: strict_portal.show(name)["connections"] == 2, 10)
+    try:
+        assert silent.wait(15) != 0
+        with pytest.raises(subprocess.TimeoutExpired):
+            busy.wait(3)
+    finally:
+        for process in (silent, busy):
+            process.kill()
+            process.wait()
+    eventually(lambda: strict_portal.show(name)["connections"] == 0, 10)
+
+
 # --- deaths ----------------------------------------------------------------------------------------------------------
 
 def test_a_session_outlives_the_engine(make, portal, workspace_engine):
@@ -345,6 +392,25 @@ def test_a_session_outlives_the_engine(make, portal, workspace_engine):
     assert ssh("echo", "second").ok().out == "second\n"
     assert talk.end() == 0
     eventually(lambda: portal.show(name)["connections"] == 0, 10)
+
+
+def test_an_orderly_stop_is_quick_and_nobody_is_thrown_out(make, portal, workspace_engine):
+    name, ssh = make()
+    talk = Conversation(ssh)
+    assert talk.echoes("before")
+    idle = http.client.HTTPConnection("127.0.0.1", portal.port)
+    idle.request("GET", "/healthz")
+    idle.getresponse().read()
+    # A tenth of this on a machine that has nothing else to do; the grace of a request that is under way is two seconds.
+    try:
+        assert milliseconds(portal.end) < 1500
+        assert milliseconds(workspace_engine.stop) < 1500
+    finally:
+        workspace_engine.start()
+        portal.start()
+    assert talk.echoes("after")
+    assert talk.end() == 0
+    assert portal.show(name)["ssh"]["port"] == ssh.port
 
 
 def test_a_stopped_workspace_wakes_after_the_engine_s_death(make, portal, workspace_engine):

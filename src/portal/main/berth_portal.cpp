@@ -36,6 +36,7 @@ constexpr const char* kUsage = R"(usage: berth-portal [OPTIONS]
   --image REFERENCE       what a workspace is made from unless told (berth/workspace:latest)
   --memory SIZE           memory of a workspace unless told (512m)
   --idle-timeout TIME     without connection or process until a workspace stops (10m); 0: never
+  --session-timeout TIME  without input or output until a login ends (15m); 0: never
   --ssh-address ADDRESS   where workspaces' ports are (0.0.0.0)
   --port-base NUMBER      workspace n has ports NUMBER+10n to NUMBER+10n+9 (2000)
   --network NAME          the engine's network of workspaces (workspaces)
@@ -61,6 +62,7 @@ enum Flag : int {
   kImage,
   kMemory,
   kIdle,
+  kSession,
   kAddress,
   kBase,
   kNetwork,
@@ -76,6 +78,7 @@ constexpr option kFlags[] = {{"listen", required_argument, nullptr, kListen},
                              {"image", required_argument, nullptr, kImage},
                              {"memory", required_argument, nullptr, kMemory},
                              {"idle-timeout", required_argument, nullptr, kIdle},
+                             {"session-timeout", required_argument, nullptr, kSession},
                              {"ssh-address", required_argument, nullptr, kAddress},
                              {"port-base", required_argument, nullptr, kBase},
                              {"network", required_argument, nullptr, kNetwork},
@@ -83,7 +86,7 @@ constexpr option kFlags[] = {{"listen", required_argument, nullptr, kListen},
                              {"help", no_argument, nullptr, kHelp},
                              {}};
 
-Result<std::int64_t> parse_idle_timeout(std::string_view text) {
+Result<std::int64_t> parse_timeout(std::string_view text) {
   if (text == "0") return 0;
   TRY(auto duration, parse_duration(text));
   return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
@@ -121,7 +124,11 @@ Result<void> apply(int flag, std::string value, Options& options) {
       return {};
     }
     case kIdle: {
-      TRY(options.settings.idle_timeout, parse_idle_timeout(value));
+      TRY(options.settings.idle_timeout, parse_timeout(value));
+      return {};
+    }
+    case kSession: {
+      TRY(options.settings.session_timeout, parse_timeout(value));
       return {};
     }
     case kAddress:

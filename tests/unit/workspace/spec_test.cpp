@@ -70,7 +70,7 @@ TEST(Spec, BrokenLabelsAreAnError) {
 }
 
 TEST(Spec, BecomesAContainerThatOnlyWakes) {
-  json::Value body = container_body(example(), Settings{});
+  json::Value body = container_body(example(), Settings{}, "2026-01-02");
   EXPECT_EQ(at(body, "/Image"), "debian:bookworm");
   EXPECT_EQ(json::print(at(body, "/Entrypoint")), R"(["/.berth/bin/init","-P"])");
   EXPECT_EQ(at(body, "/Labels/berth.workspace"), "joe");
@@ -84,6 +84,9 @@ TEST(Spec, BecomesAContainerThatOnlyWakes) {
   EXPECT_EQ(at(body, "/Berth/Activations/0/Listen"), "0.0.0.0:2070");
   EXPECT_EQ(at(body, "/Berth/Activations/0/Exec/Env/0"),
             "BERTH_KEYS=ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHZkgt1+6v0t7GXOPozxIX7VusvoBtsU2Cv+90XzV7Ja joe@laptop\n");
+  EXPECT_EQ(at(body, "/Berth/Activations/0/Exec/Env/1"), "BERTH_IMAGE=debian:bookworm");
+  EXPECT_EQ(at(body, "/Berth/Activations/0/Exec/Env/2"), "BERTH_IMAGE_DATE=2026-01-02");
+  EXPECT_EQ(at(body, "/Berth/Activations/0/Exec/Env/3"), "BERTH_SESSION_TIMEOUT=900");
   EXPECT_EQ(at(body, "/Berth/IdleTimeout"), 600);
   EXPECT_EQ(at(body, "/Berth/GuestTools"), true);
 }
@@ -91,7 +94,7 @@ TEST(Spec, BecomesAContainerThatOnlyWakes) {
 TEST(Spec, ListensOnAddressesOfBothFamilies) {
   Settings settings;
   settings.listen_address = "::";
-  EXPECT_EQ(at(container_body(example(), settings), "/Berth/Activations/0/Listen"), "[::]:2070");
+  EXPECT_EQ(at(container_body(example(), settings, ""), "/Berth/Activations/0/Listen"), "[::]:2070");
 }
 
 TEST(Spec, AnnouncementsHaveNoAddressAndAreNoWorkspaces) {
