@@ -55,8 +55,8 @@ Result<std::string> read_key(const std::string& given) {
 // The person's own public key, when none was named.
 Result<std::string> default_key() {
   const char* home = std::getenv("HOME");
-  for (std::string_view type : {"ed25519", "ecdsa", "rsa"}) {
-    std::string path = fmt::format("{}/.ssh/id_{}.pub", home == nullptr ? "" : home, type);
+  for (std::string_view name : {"id_ed25519", "id_ecdsa", "id_rsa", "berth_ed25519"}) {
+    std::string path = fmt::format("{}/.ssh/{}.pub", home == nullptr ? "" : home, name);
     if (sys::exists(path)) return read_key(path);
   }
   return fail(ErrorCode::invalid, "Which key shall open the workspace? Give --key FILE, or make one with ssh-keygen");
@@ -141,13 +141,26 @@ void declare_ssh(Flags& flags, SshOptions& options) {
   flags.add("option,o", options.ssh_options, "An option of the ssh client: KEY=VALUE");
 }
 
+// The key pair that quickstart makes for who has none. Naming a key hides those that ssh would offer by itself, so
+// these are named after it; keys of the agent and of ssh's own configuration are offered either way.
+std::vector<std::string> identities_of(const SshOptions& options) {
+  if (!options.identities.empty()) return options.identities;
+  const char* home = std::getenv("HOME");
+  std::string folder = fmt::format("{}/.ssh/", home == nullptr ? "" : home);
+  std::vector<std::string> found;
+  for (const char* name : {"berth_ed25519", "id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa"})
+    if (sys::exists(folder + name)) found.push_back(folder + name);
+  bool has_own = !found.empty() && found.front().ends_with("/berth_ed25519");
+  return has_own ? found : std::vector<std::string>();
+}
+
 Result<int> run_ssh(Context&, const SshOptions& options, const Words& words) {
   TRY(auto portal, PortalClient::open());
   TRY(json::Value workspace, portal.find(words[0]));
   const json::Value* ssh = json::find(workspace, "ssh");
   if (ssh == nullptr) return fail(ErrorCode::io, "the portal does not tell how to reach {}", words[0]);
   Words command{"ssh", "-p", fmt::format("{}", json::int_or(*ssh, "port"))};
-  for (const std::string& identity : options.identities) command.insert(command.end(), {"-i", identity});
+  for (const std::string& identity : identities_of(options)) command.insert(command.end(), {"-i", identity});
   for (const std::string& option : options.ssh_options) command.insert(command.end(), {"-o", option});
   // The portal, which was just asked over this machine's own socket, vouches for a host that is met first.
   command.insert(command.end(), {"-o", "StrictHostKeyChecking=accept-new"});
@@ -265,7 +278,7 @@ constexpr Command kUp = command<declare_up, up>({
     .summary = "Make a workspace, or find the one that is there, and print how to reach it",
     .arity = kOneWord,
     .details = "The same NAME again gives the same workspace, as long as all keys are its keys. Without --key it is\n"
-               "~/.ssh/id_ed25519.pub, id_ecdsa.pub or id_rsa.pub.",
+               "~/.ssh/id_ed25519.pub, id_ecdsa.pub, id_rsa.pub, or the one that quickstart made.",
     .examples =
         "up joe --key ~/.ssh/id_ed25519.pub\nup joe --key - --image debian:bookworm --memory 2g --cpus 2 < keys",
     .aliases = "workspace up, up",
@@ -283,6 +296,7 @@ constexpr Command kSsh = command<declare_ssh, run_ssh>({
     .usage = "[OPTIONS] NAME [COMMAND...]",
     .summary = "Log in to a workspace, or run a command there",
     .arity = kSomeWords,
+    .details = "Offers ~/.ssh/berth_ed25519, which quickstart makes, beside the keys that ssh offers by itself.",
     .examples = "ssh joe\nssh joe make -C src test",
     .aliases = "workspace ssh, ssh",
     .words_are_foreign = true,

@@ -2,6 +2,7 @@
 import json
 import os
 import secrets
+import shutil
 
 import pytest
 
@@ -111,6 +112,18 @@ def test_ssh_runs_a_command_and_passes_its_code(berth, key, workspace, tmp_path)
     berth(*words, "exit 7").fails(7)
     assert show(berth, workspace)["state"] == "running"
     berth("ssh", "nosuch").fails(1)
+
+
+def test_ssh_offers_the_key_that_quickstart_made_and_the_persons_own(berth, key, workspace, tmp_path):
+    ssh = tmp_path / ".ssh"
+    ssh.mkdir(mode=0o700)
+    words = ["-o", f"UserKnownHostsFile={tmp_path}/known", "-o", "BatchMode=yes", "-o", "IdentityAgent=none", workspace]
+    stranger = tmp_path / "stranger"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger]).ok()
+    for right, wrong in (("berth_ed25519", "id_ed25519"), ("id_ed25519", "berth_ed25519")):
+        shutil.copy(key, ssh / right)
+        shutil.copy(stranger, ssh / wrong)
+        assert berth("ssh", *words, "id -un", HOME=str(tmp_path)).ok().words == "user", right
 
 
 def test_start_stop_and_rm_take_the_workspace_of_that_name(berth, workspace):
