@@ -40,12 +40,13 @@ void check_cgroups(Checks& checks) {
     return;
   }
   if (layout->unified) {
-    std::string controllers = sys::read_file(layout->unified_path + "/cgroup.controllers").value_or("");
+    std::vector<std::string> controllers =
+        split(trim(sys::read_file(layout->unified_path + "/cgroup.controllers").value_or("")), ' ');
     for (const char* needed : {"memory", "pids", "cpu"})
-      if (controllers.find(needed) == std::string::npos)
+      if (std::ranges::find(controllers, needed) == controllers.end())
         checks.push_back({"cgroups", "warn",
                           fmt::format("the controller {} is not available: its limits do not work", needed),
-                          "enable it on the kernel command line (cgroup_enable)"});
+                          fmt::format("boot with cgroup_enable={} on the kernel's command line", needed)});
     checks.push_back({"cgroups", "ok", "version 2", ""});
     return;
   }
@@ -64,7 +65,7 @@ void check_user_namespaces(Checks& checks) {
     checks.push_back(
         {"user namespaces", "fail", "user.max_user_namespaces is 0", "sysctl -w user.max_user_namespaces=15000"});
   else
-    checks.push_back({"user namespaces", "ok", "", ""});
+    checks.push_back({"user namespaces", "ok", fmt::format("allowed: {}", trim(limit.value_or("any number"))), ""});
 }
 
 void check_runtimes(Checks& checks, const Runtimes& runtimes) {

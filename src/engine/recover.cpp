@@ -41,6 +41,8 @@ async::Task<Result<std::unique_ptr<Engine>>> Engine::open(EngineConfig config, P
   engine->watch_images();
   const Paths& paths = engine->paths_;
   CO_TRY_OK(sys::ensure_directories(paths.containers(), 0711));
+  // What a container writes shall not stand where a removed one has just been.
+  fs::spread_children(paths.containers());
   CO_TRY_OK(sys::ensure_directories(paths.runs(), 0711));
   CO_TRY_OK(sys::ensure_directories(paths.runtime_root(), 0700));
   CO_TRY(engine->lock_, take_lock(paths.lock()));
