@@ -69,13 +69,18 @@ function(berth_unit_tests)
   endforeach()
 endfunction()
 
-# tests/fuzz/NAME.cpp makes the program fuzz_NAME; its seeds are in tests/fuzz/corpus/NAME.
+# tests/fuzz/NAME.cpp makes the program fuzz_NAME, linked to the folders that it includes; its seeds are in
+# tests/fuzz/corpus/NAME.
 function(berth_fuzzers)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*.cpp)
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     add_executable(fuzz_${name} ${source})
-    target_link_libraries(fuzz_${name} PRIVATE berth_image berth_portal berth_compose)
+    file(STRINGS ${source} includes REGEX "^#include \"[a-z]+/")
+    foreach(include ${includes})
+      string(REGEX REPLACE "^#include \"([a-z]+)/.*" "\\1" folder ${include})
+      target_link_libraries(fuzz_${name} PRIVATE berth_${folder})
+    endforeach()
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   endforeach()
 endfunction()
