@@ -12,10 +12,15 @@
 
 namespace berth::engine {
 
+// How the kernel is told of the layers: one option each, which is of Linux 6.5, or all in one of 255 bytes, which holds
+// some sixty layers.
+enum class LowerForm { each, joined };
+
 // layers: absolute directories, base first. upper_dir holds diff/ and work/. A directory descriptor for fs::RootDir.
+// A kernel that does not know the form `each` gets the other one by itself.
 // Two writable views of one upper layer must not exist at a time: the caller sees to it.
 Result<sys::UniqueFd> open_root_view(const std::vector<std::string>& layers, const std::string& upper_dir,
-                                     bool writable);
+                                     bool writable, LowerForm form = LowerForm::each);
 
 // Removes what a `volatile` overlay mount leaves in its work directory, or the next mount would be refused
 // (Documentation/filesystems/overlayfs.rst, "Volatile mount").
