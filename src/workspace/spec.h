@@ -41,7 +41,7 @@ struct Settings {
   std::string default_image = "berth/workspace:latest";
   std::int64_t default_memory = 512 << 20;  // bytes
   std::int64_t idle_timeout = 600;          // seconds; 0: a workspace is never stopped
-  std::int64_t session_timeout = 900;       // seconds without input or output until a login ends; 0: never
+  std::int64_t session_timeout = 900;       // seconds without input or output until a shell ends; 0: never
   std::string listen_address = "0.0.0.0";   // where workspaces' ports are
   std::uint16_t port_base = kDefaultPortBase;
   std::string network = "workspaces";

@@ -36,7 +36,7 @@ constexpr const char* kUsage = R"(usage: berth-portal [OPTIONS]
   --image REFERENCE       what a workspace is made from unless told (berth/workspace:latest)
   --memory SIZE           memory of a workspace unless told (512m)
   --idle-timeout TIME     without connection or process until a workspace stops (10m); 0: never
-  --session-timeout TIME  without input or output until a login ends (15m); 0: never
+  --session-timeout TIME  without input or output until a login shell ends (15m); 0: never
   --ssh-address ADDRESS   where workspaces' ports are (0.0.0.0)
   --port-base NUMBER      workspace n has ports NUMBER+10n to NUMBER+10n+9 (2000)
   --network NAME          the engine's network of workspaces (workspaces)
