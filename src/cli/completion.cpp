@@ -9,7 +9,7 @@ namespace berth::cli {
 
 namespace {
 
-constexpr std::string_view kBash = R"(# bash completion for @; source it, or keep it as /etc/bash_completion.d/@
+constexpr std::string_view kBash = R"sh(# bash completion for @; source it, or keep it as /etc/bash_completion.d/@
 _@() {
   local IFS=$'\n' word="${COMP_WORDS[COMP_CWORD]}" line="${COMP_LINE:0:COMP_POINT}" words
   # Words are cut at blanks alone: bash would cut image:tag in two.
@@ -19,9 +19,9 @@ _@() {
   declare -F __ltrim_colon_completions >/dev/null && __ltrim_colon_completions "${words[-1]}"
 }
 complete -o default -F _@ @
-)";
+)sh";
 
-constexpr std::string_view kZsh = R"(#compdef @
+constexpr std::string_view kZsh = R"sh(#compdef @
 # zsh completion for @; keep it as _@ in a directory of $fpath, or source it
 _@() {
   local -a found
@@ -29,17 +29,18 @@ _@() {
   compadd -a found
 }
 compdef _@ @
-)";
+)sh";
 
-constexpr std::string_view kFish = R"(# fish completion for @; keep it as ~/.config/fish/completions/@.fish
+constexpr std::string_view kFish = R"sh(# fish completion for @; keep it as ~/.config/fish/completions/@.fish
 complete -c @ -f -a '(@ __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
-)";
+)sh";
 
+// '@' stands for the program, except where a shell's own word has one: [@] and (@).
 std::string script_for(std::string_view script, const std::string& program) {
   std::string text;
   for (std::size_t i = 0; i < script.size(); ++i) {
-    // '@' alone is the program; zsh's own (@...) keeps its sign.
-    bool own = script[i] == '@' && (script.substr(i + 1, 1) == "f" || script.substr(i + 1, 1) == ")");
+    char before = i == 0 ? '\n' : script[i - 1];
+    bool own = before == '[' || (before == '(' && script.substr(i + 1, 1) != " ");
     if (script[i] == '@' && !own)
       text += program;
     else

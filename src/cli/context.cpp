@@ -1,4 +1,6 @@
 // context: Docker's named engines. They are read and chosen here; Docker's client makes them.
+#include <cstdlib>
+
 #include "base/text.h"
 #include "cli/docker_config.h"
 #include "cli/inspect.h"

@@ -84,34 +84,36 @@ Result<int> prune(Context& context, const PruneOptions& options, std::vector<std
   return 0;
 }
 
-constexpr Prunable kContainers{"containers", "This will remove all stopped containers.", "ContainersDeleted",
-                               "Deleted Containers"};
-constexpr Prunable kNetworks{"networks", "This will remove all custom networks not used by at least one container.",
-                             "NetworksDeleted", "Deleted Networks", false};
-constexpr Prunable kVolumes{"volumes", "This will remove anonymous local volumes not used by at least one container.",
-                            "VolumesDeleted", "Deleted Volumes"};
-constexpr Prunable kImages{"images", "This will remove all dangling images.", "ImagesDeleted", "Deleted Images"};
-constexpr Prunable kBuilds{"build", "This will remove all dangling build cache.", "CachesDeleted",
-                           "Deleted build cache objects"};
+constexpr Prunable kUnusedContainers{"containers", "This will remove all stopped containers.", "ContainersDeleted",
+                                     "Deleted Containers"};
+constexpr Prunable kUnusedNetworks{"networks",
+                                   "This will remove all custom networks not used by at least one container.",
+                                   "NetworksDeleted", "Deleted Networks", false};
+constexpr Prunable kUnusedVolumes{"volumes",
+                                  "This will remove anonymous local volumes not used by at least one container.",
+                                  "VolumesDeleted", "Deleted Volumes"};
+constexpr Prunable kUnusedImages{"images", "This will remove all dangling images.", "ImagesDeleted", "Deleted Images"};
+constexpr Prunable kUnusedBuilds{"build", "This will remove all dangling build cache.", "CachesDeleted",
+                                 "Deleted build cache objects"};
 
 Result<int> prune_containers(Context& context, const PruneOptions& options, const Words&) {
-  return prune(context, options, {}, kContainers);
+  return prune(context, options, {}, kUnusedContainers);
 }
 
 Result<int> prune_images(Context& context, const PruneOptions& options, const Words&) {
-  Prunable what = kImages;
+  Prunable what = kUnusedImages;
   if (options.all) what.warning = "This will remove all images without at least one container associated to them.";
   return prune(context, options, {fmt::format("dangling={}", !options.all)}, what);
 }
 
 Result<int> prune_networks(Context& context, const PruneOptions& options, const Words&) {
-  return prune(context, options, {}, kNetworks);
+  return prune(context, options, {}, kUnusedNetworks);
 }
 
 Result<int> prune_volumes(Context& context, const PruneOptions& options, const Words&) {
   std::vector<std::string> filters;
   if (options.all) filters.emplace_back("all=true");
-  Prunable what = kVolumes;
+  Prunable what = kUnusedVolumes;
   if (options.all) what.warning = "This will remove all local volumes not used by at least one container.";
   return prune(context, options, filters, what);
 }
@@ -126,7 +128,7 @@ void declare_build(Flags& flags, BuildPruneOptions& options) {
 }
 
 Result<int> prune_builds(Context& context, const BuildPruneOptions& options, const Words&) {
-  Prunable what = kBuilds;
+  Prunable what = kUnusedBuilds;
   if (options.all) what.warning = "This will remove all build cache.";
   if (!options.force) {
     TRY(bool sure, confirm(what.warning));
@@ -178,11 +180,11 @@ Result<int> prune_system(Context& context, const SystemPruneOptions& options, co
     bytes += pruned.bytes;
     return print_out(pruned.text);
   };
-  TRY_OK(add(kContainers, {}));
-  TRY_OK(add(kNetworks, {}));
-  if (options.volumes) TRY_OK(add(kVolumes, {}));
-  TRY_OK(add(kImages, {fmt::format("dangling={}", !options.all)}));
-  TRY_OK(add(kBuilds, {}));
+  TRY_OK(add(kUnusedContainers, {}));
+  TRY_OK(add(kUnusedNetworks, {}));
+  if (options.volumes) TRY_OK(add(kUnusedVolumes, {}));
+  TRY_OK(add(kUnusedImages, {fmt::format("dangling={}", !options.all)}));
+  TRY_OK(add(kUnusedBuilds, {}));
   TRY_OK(print_out(reclaimed(bytes)));
   return 0;
 }

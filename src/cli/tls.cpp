@@ -1,6 +1,8 @@
 // tls init: certificates for an engine that is reached over TCP.
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "base/text.h"
 #include "cli/daemon.h"
 #include "cli/verbs.h"

@@ -65,14 +65,13 @@ async::Task<Result<RemoteImage>> Store::remote(oci::Reference reference, Credent
 async::Task<Result<json::Array>> Store::search(SearchRequest request) {
   State& state = *state_;
   Operation operation(state);
-  auto [domain, term] = split_term(request.term);
-  auto work = [settings = settings_of(state.settings), domain = std::move(domain), term = std::move(term), request,
+  auto work = [settings = settings_of(state.settings), place = split_term(request.term), request,
                stop = state.stopping]() -> Result<json::Array> {
-    oci::Reference any{domain, "library/any", std::nullopt, std::nullopt};
+    oci::Reference any{place.first, "library/any", std::nullopt, std::nullopt};
     Registry registry(settings, any, request.credentials, Access::pull, stop);
     TRY_OK(registry.connect());
-    TRY(std::string text, registry.search(term, request.limit));
-    TRY(json::Value answer, annotate(json::parse(text), "search at {}", domain));
+    TRY(std::string text, registry.search(place.second, request.limit));
+    TRY(json::Value answer, annotate(json::parse(text), "search at {}", place.first));
     const json::Value* results = json::find(answer, "results");
     if (results == nullptr || !results->is_array()) return json::Array{};
     return results->get_array();
@@ -98,8 +97,8 @@ async::Task<Result<void>> Store::download(std::string url, sys::UniqueFd sink) {
     fd->reset();  // the reader sees the end as soon as there is one
     if (reader_left) return {};
     if (!response) return std::unexpected(std::move(response).error());
-    if (response.status != 200)
-      return fail(ErrorCode::invalid, "error downloading {}: status {}", url, response.status);
+    if (response->status != 200)
+      return fail(ErrorCode::invalid, "error downloading {}: status {}", url, response->status);
     return {};
   };
   co_return co_await state.loop.dedicated(std::move(work));

@@ -3,12 +3,11 @@ import http.client
 import os
 import socket
 import ssl
-import subprocess
 
 import pytest
 
 from support.client import Client, docker_programs
-from support.engine import build_dir
+from support.engine import Engine, build_dir
 from support.process import eventually, run
 from support.registry import free_port
 
@@ -59,17 +58,15 @@ def certificates(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def remote(any_engine, certificates, archives):
-    """An engine that listens on TCP too."""
-    from support.engine import Engine
-
+def remote(engine, certificates, archives):
+    """A further engine, which listens on TCP too."""
     port = free_port()
-    engine = Engine(arguments=certificates.engine_arguments(port))
-    engine.port = port
-    engine.start()
-    engine.berth()("load", input=archives["busybox:latest"], timeout=120).ok()
-    yield engine
-    engine.destroy()
+    listening = Engine(arguments=certificates.engine_arguments(port))
+    listening.port = port
+    listening.start()
+    listening.berth()("load", input=archives["busybox:latest"], timeout=120).ok()
+    yield listening
+    listening.destroy()
 
 
 def programs():

@@ -14,6 +14,7 @@
 #include "docker/api.h"
 #include "docker/options.h"
 #include "engine/cgroup.h"
+#include "http/client.h"
 #include "http/server.h"
 #include "http/tls_listener.h"
 #include "sys/file.h"
