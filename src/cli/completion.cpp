@@ -35,11 +35,12 @@ constexpr std::string_view kFish = R"sh(# fish completion for @; keep it as ~/.c
 complete -c @ -f -a '(@ __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
 )sh";
 
+// '@' stands for the program, except where a shell's own word has one: [@] and (@).
 std::string script_for(std::string_view script, const std::string& program) {
   std::string text;
   for (std::size_t i = 0; i < script.size(); ++i) {
-    // '@' alone is the program; zsh's own (@...) keeps its sign.
-    bool own = script[i] == '@' && (script.substr(i + 1, 1) == "f" || script.substr(i + 1, 1) == ")");
+    char before = i == 0 ? '\n' : script[i - 1];
+    bool own = before == '[' || (before == '(' && script.substr(i + 1, 1) != " ");
     if (script[i] == '@' && !own)
       text += program;
     else

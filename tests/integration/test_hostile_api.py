@@ -10,8 +10,8 @@ JSON = {"Content-Type": "application/json"}
 
 def connect(engine):
     connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(engine.socket))  # waits where the engine has others to accept first
     connection.settimeout(30)
-    connection.connect(str(engine.socket))
     return connection
 
 

@@ -46,7 +46,7 @@ def test_read_only(engine, volume, directory):
 def test_nothing_there(engine, volume, tmp_path):
     create(engine, volume, tmp_path / "none").ok()
     answer = engine.berth()("run", "--rm", "-v", f"{volume}:/data", "busybox", "true")
-    answer.fails(125, "failed to mount local volume", "no such file or directory")
+    answer.fails(127, "failed to mount local volume", "no such file or directory")
 
 
 def test_the_portals_socket_takes_no_options(engine):
