@@ -174,8 +174,9 @@ Result<void> StepMounts::add_secret(RunMount mount) {
     if (mount.required) return fail(ErrorCode::not_found, "secret {}: not found", id);
     return {};
   }
-  if (!mount.env.empty()) env_.push_back(mount.env + "=" + secret->second);
-  if (!mount.env.empty() && mount.target.empty()) return {};
+  // The environment is part of the container's spec, which lies on the disk.
+  if (!mount.env.empty())
+    return fail(ErrorCode::unsupported, "secret {}: env is not supported by this engine: use the file", id);
   TRY(std::string directory, secrets_directory());
   std::string path = fmt::format("{}/{}", directory, mounts_.size());
   TRY_OK(sys::replace_file(path, secret->second, 0600));

@@ -53,7 +53,7 @@ struct RunMount {
   std::string from;
   std::string id;
   std::string sharing = "shared";  // cache: shared, private, locked
-  std::string env;                 // secret: the variable that holds it
+  std::string env;                 // secret: the variable that shall hold it
   std::optional<bool> read_only;
   bool required = false;
   std::optional<std::uint32_t> mode;

@@ -260,10 +260,6 @@ Result<void> set_aside(const Paths& paths, std::optional<Stage>& stage, const st
 }  // namespace
 
 async::Task<> Store::State::collect() {
-  bool removed_ones =
-      std::any_of(catalog.images.begin(), catalog.images.end(), [](const auto& image) { return image.second.removed; });
-  // The usual case, for each container that goes: nothing to write down.
-  if (!removed_ones && catalog.unused_layers().empty() && configs.size() == catalog.images.size()) co_return;
   std::optional<Stage> stage;
   std::vector<std::string> gone, gone_images;
   // All of these live in this frame until change() is over.

@@ -1,6 +1,5 @@
 """Building images: Dockerfiles through every client, the cache, hostile contexts, commit, diff and export."""
 import http.server
-import io
 import json
 import os
 import re
@@ -9,7 +8,6 @@ import socket
 import subprocess
 import tarfile
 import threading
-import time
 
 import pytest
 
@@ -113,7 +111,7 @@ class TestSteps:
             "WORKDIR sub\nUSER 5:6\nVOLUME /data\nSTOPSIGNAL SIGINT\nENTRYPOINT [\"/bin/echo\"]\nCMD [\"$A\", \"x\"]\n"
             "HEALTHCHECK --interval=5s CMD true\nONBUILD RUN true\nSHELL [\"/bin/sh\", \"-ec\"]\n"))
         config = one_cli.inspect(tag)["Config"]
-        assert config["Env"][1:] == ["A=1", "B=two words", "C=1"]
+        assert config["Env"][1:] == ["A=1", "B=two words", "C=x"]
         assert config["Labels"] == {"k": "v"}
         assert config["ExposedPorts"] == {"80/tcp": {}, "90/udp": {}}
         assert config["WorkingDir"] == "/w/sub"
@@ -331,10 +329,6 @@ class TestContexts:
             assert query.split("=")[0] in json.loads(body)["message"]
 
     def test_hostile_contexts(self, engine, one_cli):
-        def post(archive):
-            status, body = engine.request("POST", "/build?t=t-hostile:1", archive)
-            return status, body.decode()
-
         dockerfile = b"FROM busybox\nCOPY . /c\n"
         hostile = [
             images.Layer().add("../../evil", b"x").add("/abs", b"x").add("Dockerfile", dockerfile).finish(),
@@ -346,7 +340,8 @@ class TestContexts:
             b"no archive at all", b"", images.Layer().add("Dockerfile", dockerfile).finish()[:700],
         ]
         for archive in hostile:
-            status, text = post(archive)
+            status, body = engine.request("POST", "/build?t=t-hostile:1", archive)
+            text = body.decode()
             assert "root:x:0:0:root:/root:/bin/bash" not in text
             assert status in (200, 400, 404, 500), text
         assert not os.path.exists("/etc/evil")
@@ -375,7 +370,7 @@ class TestContexts:
 class TestMounts:
     def test_cache(self, one_cli, context, engine):
         root = context("FROM busybox\nRUN --mount=type=cache,target=/c,id=t-cache echo line >> /c/log; wc -l < /c/log\n")
-        first = built(one_cli, "--no-cache", root) if one_cli.is_berth else built(one_cli, "--no-cache", root)
+        first = built(one_cli, "--no-cache", root)
         second = built(one_cli, "--no-cache", root)
         assert "\n1\n" in first and "\n2\n" in second
         status, body = engine.request("POST", "/build/prune")
@@ -397,8 +392,8 @@ class TestMounts:
             "FROM busybox\nRUN --mount=type=secret,id=tok,required wc -c < /run/secrets/tok > /n\n"
             "RUN --mount=type=secret,id=other ls /run/secrets > /o 2>&1; true\n"))
         assert output_of(berth, tag, "cat", "/n") == "9\n"
-        assert b"hush-7781" not in subprocess.run(["grep", "-rl", "hush-7781", engine.state_dir, engine.run_dir],
-                                                  capture_output=True).stdout
+        found = subprocess.run(["grep", "-rl", "hush-7781", engine.state_dir, engine.run_dir], capture_output=True)
+        assert found.stdout == b"", found.stdout
         assert "hush-7781" not in engine.log()
         result = build(berth, context("FROM busybox\nRUN --mount=type=secret,id=none,required true\n"))
         assert "secret none: not found" in result.err
@@ -467,7 +462,7 @@ class TestCommit:
         assert {"bin/busybox", "etc/passwd", "f"} <= members
         assert "data/hidden" not in members
 
-    def test_errors(self, cli):
+    def test_errors(self, cli, tmp_path):
         for verb in ("commit", "diff", "export"):
-            words = ["-o", "/dev/null"] if verb == "export" else []
+            words = ["-o", tmp_path / "e.tar"] if verb == "export" else []
             assert "No such container: nosuch" in cli(verb, *words, "nosuch").err
