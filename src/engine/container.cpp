@@ -147,7 +147,7 @@ async::Task<Result<void>> Container::pause() {
   auto self = shared_from_this();
   auto turn = co_await queue_.lock();
   if (removed_) co_return gone(id());
-  if (status_.state == State::paused) co_return fail(ErrorCode::conflict, "container {} is already paused", id());
+  if (status_.state == State::paused) co_return fail(ErrorCode::conflict, "Container {} is already paused", id());
   if (status_.state == State::restarting) co_return is_restarting(id());
   if (status_.state != State::running) co_return not_running(id());
   Cgroup group = cgroup();

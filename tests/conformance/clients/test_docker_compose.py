@@ -19,7 +19,7 @@ PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-
 def cases(source):
     """The ids of all cases, in the suite's order."""
     told = subprocess.run([*PYTEST, "--collect-only", "tests/integration"], cwd=source, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=120)
+                          stdin=subprocess.DEVNULL, timeout=300)
     found = re.findall(r"^tests/integration/\S+::\S+$", told.stdout, re.MULTILINE)
     assert found, told.stdout + told.stderr
     return found
