@@ -104,7 +104,8 @@ Task<Result<void>> prune(Api& api, Exchange& exchange) {
   // Since API 1.42 only anonymous volumes go unless `all` is asked for.
   CO_TRY(bool all, filters.truth("all", !speaks(exchange, "1.42")));
   auto chosen = [&filters, all](const volume::Volume& volume) {
-    return (all || volume.anonymous) && filters.labels(volume.labels) &&
+    bool anonymous = volume.anonymous || volume.labels.contains("com.docker.volume.anonymous");
+    return (all || anonymous) && filters.labels(volume.labels) &&
            !(filters.has("label!") && filters.labels(volume.labels, "label!"));
   };
   CO_TRY(auto pruned, co_await api.volumes().prune(chosen));

@@ -157,6 +157,8 @@ async::Task<Result<void>> Engine::build(std::shared_ptr<Container> container) {
     wanted.name = mount.source;
     wanted.labels = mount.volume_labels;
     wanted.options = mount.volume_options;
+    // Docker's mark of volumes that `volume prune` may take.
+    if (mount.anonymous) wanted.labels["com.docker.volume.anonymous"] = "";
     bool existed = parts_.volumes.find(mount.source).has_value();
     auto volume = parts_.volumes.create(std::move(wanted));
     if (!volume) co_return std::unexpected(std::move(volume).error());

@@ -153,6 +153,5 @@ def test_every_verb_of_docker_is_there_or_refused():
     text = run([programs[max(programs, key=int)], "--help"], env=env).ok().out
     verbs = [line.split()[0].rstrip("*") for line in text.splitlines() if line.startswith("  ") and line[2].isalpha()]
     assert len(verbs) > 40
-    for verb in verbs:
-        answer = run([build_dir() / "berth", verb, "--help"])
-        assert "unknown command" not in answer.err, verb
+    absent = [verb for verb in verbs if "unknown command" in run([build_dir() / "berth", verb, "--help"]).err]
+    assert not absent

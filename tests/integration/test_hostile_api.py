@@ -37,7 +37,7 @@ def message(status_and_body):
     b'{"Image":"busybox","HostConfig":{"Memory":1e400}}', b'{"Image":"busybox","Labels":["a"]}',
     b'{"Image":"busybox","HostConfig":{"Binds":[1]}}', b'{"Image":"busybox","ExposedPorts":{"x":{}}}',
     b'{"Image":"busybox","HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"70000"}]}}}',
-    b'{"Image":"busybox","NoSuchField":true}', b"[" * 100_000, b'{"a":' * 50_000,
+    b"[" * 100_000, b'{"a":' * 50_000,
 ], ids=lambda body: body[:40].decode(errors="replace"))
 def test_wrong_bodies_of_create(engine, body):
     status, text = message(engine.request("POST", "/containers/create", body, JSON))

@@ -180,7 +180,11 @@ def test_the_good_client_of_these_tests_is_good(remote, certificates):
 def test_plain_http_gets_no_answer(remote):
     with socket.create_connection(("127.0.0.1", remote.port), timeout=20) as plain:
         plain.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert not plain.recv(1000).startswith(b"HTTP/1.")
+        try:
+            answer = plain.recv(1000)
+        except ConnectionResetError:
+            answer = b""
+        assert not answer.startswith(b"HTTP/1.")
 
 
 def test_the_client_verifies_the_server(remote, certificates, tmp_path):
