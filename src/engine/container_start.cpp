@@ -78,6 +78,8 @@ async::Task<Result<void>> Container::launch() {
   crash_point("start.shim-spawned");
   CO_TRY_OK(co_await hand_over_attaches(shim));
 
+  // The time from before the program runs: clients ask for the logs since then, and its first line must be among them.
+  Time begun = now();
   // The start request is answered when the runtime has come back; the network is set up in between.
   auto answer = std::make_shared<std::optional<Result<ShimMessage>>>();
   auto answered = std::make_shared<async::Event>(loop);
@@ -92,6 +94,7 @@ async::Task<Result<void>> Container::launch() {
         co_return std::unexpected(std::move(connected).error().with("failed to set up container networking"));
       }
       crash_point("start.network-attached");
+      begun = now();
       ShimFields none;
       (void)co_await shim->request("network-ready", std::move(none));
     }
@@ -100,7 +103,7 @@ async::Task<Result<void>> Container::launch() {
   Result<ShimMessage>& reply = **answer;
   if (!reply) co_return std::unexpected(start_error(spec_, reply.error()));
   status_.process = {reply->number("pid"), static_cast<std::uint64_t>(reply->number("start_time")), sys::boot_id()};
-  status_.started_at = now();
+  status_.started_at = begun;
   crash_point("start.running");
   // A program that ended at once may have been finished already.
   if (status_.state == State::starting) {

@@ -78,6 +78,15 @@ def test_kill_returns_when_it_has_ended(engine, created):
     assert (state["Status"], state["ExitCode"]) == ("exited", 137)
 
 
+def test_the_first_line_is_not_older_than_the_start(engine, created):
+    made = created(Cmd=["echo", "first"])
+    for start in (("start", "-a"), ("restart",)):
+        engine.berth()(*start, made).ok()
+        engine.berth()("wait", made).ok()
+        begun = engine.berth().inspect(made)["State"]["StartedAt"]
+        assert engine.berth()("logs", "--since", begun, made).ok().out == "first\n"
+
+
 def test_a_variable_without_a_value_is_kept_and_not_passed(engine, created):
     made = created(Cmd=["env"], Env=["ALONE", "GIVEN=yes", "EMPTY="])
     said = engine.berth()("start", "-a", made).ok().out.split("\n")
