@@ -26,13 +26,15 @@ std::optional<Element> match_set(std::string_view pattern, std::size_t at, char 
     if (i >= pattern.size()) return {};
     if (pattern[i] == ']' && !first) break;
     auto take = [&]() -> std::optional<char> {
+      // As Go has it, these two stand for themselves only when they are escaped.
+      if (i < pattern.size() && (pattern[i] == '-' || pattern[i] == ']')) return {};
       if (i < pattern.size() && pattern[i] == '\\') ++i;
       if (i >= pattern.size()) return {};
       return pattern[i++];
     };
     auto low = take();
     auto high = low;
-    if (low && i + 1 < pattern.size() && pattern[i] == '-' && pattern[i + 1] != ']') {
+    if (low && i < pattern.size() && pattern[i] == '-') {
       ++i;
       high = take();
     }
