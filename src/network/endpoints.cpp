@@ -339,6 +339,8 @@ async::Task<Result<Manager::Swept>> Manager::Impl::sweep(std::set<std::string> l
   });
   for (const Endpoint& endpoint : dead) {
     CO_TRY_OK(co_await cut_off(endpoint));
+    auto unlink = [name = endpoint.host_interface] { return delete_link(name); };
+    CO_TRY_OK(co_await loop_.blocking(std::move(unlink)));
     ++swept.endpoints;
   }
   reserve_ports();
