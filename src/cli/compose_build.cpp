@@ -205,6 +205,7 @@ Result<void> build_service(const ComposeSession& session, const compose::Service
   http::ClientRequest request;
   request.method = "POST";
   request.target = build_target(session, service, options);
+  if (std::string logins = all_registry_auths(); !logins.empty()) request.headers.add("X-Registry-Config", logins);
   auto show = [&](Result<http::BlockingResponse> response) -> Result<void> {
     if (!response) return std::unexpected(std::move(response).error());
     return annotate(show_progress(*response, STDOUT_FILENO, options.quiet), "failed to solve");
