@@ -9,6 +9,7 @@
 #include "engine/activation.h"
 #include "engine/engine.h"
 #include "engine/health_monitor.h"
+#include "engine/networks.h"
 #include "engine/runtime_trial.h"
 #include "engine/shim_client.h"
 #include "fs/tree.h"
@@ -93,6 +94,8 @@ Result<std::shared_ptr<Container>> Engine::read_container(const std::string& id)
   TRY(std::string spec_text, sys::read_file(paths_.spec(id)));
   TRY(json::Value spec_json, json::parse(spec_text));
   TRY(ContainerSpec spec, json::decode<ContainerSpec>(spec_json));
+  // Written before a container could have several networks.
+  if (json::find(spec_json, "networks") == nullptr) TRY_OK(complete_networks(*this, spec));
   ContainerStatus status;
   TRY(std::string status_text, sys::read_file(paths_.status(id)));
   TRY(json::Value status_json, json::parse(status_text));
