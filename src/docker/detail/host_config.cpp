@@ -109,7 +109,7 @@ Result<void> decode_host_config(const json::Value& object, ContainerSpec& spec) 
   spec.cgroup_parent = host.take<std::string>("CgroupParent");
   spec.annotations = host.take<std::map<std::string, std::string>>("Annotations");
   if (auto driver = host.take<std::string>("VolumeDriver"); !driver.empty() && driver != "local")
-    return fail(ErrorCode::not_found, "error looking up volume plugin {}: plugin \"{}\" not found", driver, driver);
+    return fail(ErrorCode::invalid, "error looking up volume plugin {}: plugin \"{}\" not found", driver, driver);
   if (!host.take<std::map<std::string, std::string>>("StorageOpt").empty())
     return fail(ErrorCode::invalid, "--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
   std::string isolation = host.take<std::string>("Isolation");

@@ -91,7 +91,7 @@ TEST(Complete, WrongRequestsGetDockersTexts) {
       {[](ContainerSpec& s) { s.mounts = {{"volume", "v", "rel"}}; }, "invalid mount config for type \"volume\""},
       {[](ContainerSpec& s) { s.mounts = {{"volume", "v", "/a"}, {"volume", "w", "//a/"}}; }, "Duplicate mount point"},
       {[](ContainerSpec& s) { s.mounts = {{"volume", "v", "/"}}; }, "invalid volume specification"},
-      {[](ContainerSpec& s) { s.pid_mode = "container:x"; }, "invalid PID mode: container:x"},
+      {[](ContainerSpec& s) { s.pid_mode = "shareable"; }, "invalid PID mode: shareable"},
   };
   for (const Row& row : rows) {
     CreateRequest asked = request();
