@@ -267,6 +267,10 @@ async::Task<> Engine::erase(std::shared_ptr<Container> container, bool remove_vo
   crash_point("remove.state-written");
   container->activations_->close();
   container->pending_attaches_.clear();
+  // Before the spec, which names them, goes.
+  if (remove_volumes)
+    for (const MountSpec& mount : container->spec().mounts)
+      if (mount.anonymous) (void)co_await parts_.volumes.remove(mount.source);
   std::string layer = container->upper_dir(), directory = paths_.container(container->id());
   auto removed = co_await parts_.loop.blocking([layer, directory]() -> Result<void> {
     TRY_OK(fs::remove_tree(layer));
@@ -278,9 +282,6 @@ async::Task<> Engine::erase(std::shared_ptr<Container> container, bool remove_vo
   crash_point("remove.done");
   forget(*container);
   container->removed_ = true;
-  if (remove_volumes)
-    for (const MountSpec& mount : container->spec().mounts)
-      if (mount.anonymous) (void)co_await parts_.volumes.remove(mount.source);
   std::erase_if(execs_, [&](const auto& entry) { return entry.second->container() == container; });
   container->publish("destroy");
   container->changes_.notify_all();
@@ -364,10 +365,13 @@ std::vector<std::shared_ptr<Container>> Engine::using_image(std::string_view ima
 }
 
 std::vector<std::shared_ptr<Container>> Engine::using_volume(std::string_view volume) const {
-  return select(containers_, [&](const ContainerSpec& spec) {
+  auto users = select(containers_, [&](const ContainerSpec& spec) {
     return std::any_of(spec.mounts.begin(), spec.mounts.end(),
                        [&](const MountSpec& mount) { return mount.type == "volume" && mount.source == volume; });
   });
+  // One that is being removed never uses it again.
+  std::erase_if(users, [](const auto& container) { return container->status().state == State::removing; });
+  return users;
 }
 
 std::vector<std::shared_ptr<Container>> Engine::using_network(std::string_view network_name) const {
