@@ -147,7 +147,6 @@ class Container : public std::enable_shared_from_this<Container> {
   void note_ask_to_end(int signal);
   void give_up_restarting();
   async::Task<> bring_up();
-  void run_begins();
   void run_ends();
   async::Task<> lost(std::string reason);
   async::Task<> release_resources();

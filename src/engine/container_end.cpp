@@ -114,12 +114,6 @@ async::Task<> Container::bring_up() {
     log::warning("not started by its restart policy", {{"container", id()}, {"error", started.error().text()}});
 }
 
-// What watches over a run, from its start or from where an earlier engine left it.
-void Container::run_begins() {
-  activations_->run_started();
-  health_->begin();
-}
-
 void Container::run_ends() {
   ++runs_;
   activations_->run_ended();

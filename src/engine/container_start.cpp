@@ -11,6 +11,7 @@
 #include "engine/activation.h"
 #include "engine/container.h"
 #include "engine/engine.h"
+#include "engine/health_monitor.h"
 #include "engine/root_view.h"
 #include "engine/run_files.h"
 #include "engine/runtime_errors.h"
@@ -107,8 +108,9 @@ async::Task<Result<void>> Container::launch() {
   crash_point("start.running");
   // A program that ended at once may have been finished already.
   if (status_.state == State::starting) {
-    run_begins();
+    health_->begin();  // its first word is saved with the state
     CO_TRY_OK(change(Change::started));
+    activations_->run_started();
   }
   changes_.notify_all();
   publish("start");

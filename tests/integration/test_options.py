@@ -292,7 +292,7 @@ class TestRefused:
         assert "nosuchverb" in result.err
 
     @pytest.mark.parametrize("flag", ["--gpus=all", "--privileged", "--pid=host", "--device=/dev/null", "--link=x",
-                                      "--volumes-from=x", "--platform=windows/amd64", "--isolation=hyperv"])
+                                      "--platform=windows/amd64", "--isolation=hyperv"])
     def test_what_the_command_does_not_offer_it_names(self, engine, any_engine, flag):
         """Whether offered or not: never silently ignored."""
         cli = engine.berth()

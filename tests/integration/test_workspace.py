@@ -519,7 +519,7 @@ def test_without_an_engine_it_says_so(workspace_engine, keys, tmp_path):
     class Nowhere:
         run_dir = tmp_path
 
-    alone = Portal(Nowhere, tmp_path, 8082).start()
+    alone = Portal(Nowhere, tmp_path, 8083).start()
     try:
         alone.create("joe", keys["owner"]).fails(503, "engine_away")
         assert alone.get("/healthz").status == 503
