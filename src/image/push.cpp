@@ -197,6 +197,7 @@ async::Task<Result<void>> Store::push(PushRequest request, Progress progress) {
   Reporter reporter(state.loop, std::move(progress));
   // Said before it is known whether there is anything to push, as Docker does: clients show it.
   reporter.status(fmt::format("The push refers to repository [{}]", request.reference.name()));
+  co_await async::yield();
   Result<std::vector<PushOrder>> orders = make_orders(state, request.reference);
   if (!orders) co_return std::unexpected(std::move(orders).error());
   Pins pins(state);

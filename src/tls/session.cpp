@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -49,6 +50,9 @@ Error handshake_error(const SSL* ssl) {
 }
 
 Result<void> load(SSL_CTX* context, const Files& files) {
+  // OpenSSL has no word for a file that is not there.
+  for (const std::string* path : {&files.authority, &files.certificate, &files.key})
+    if (::access(path->c_str(), R_OK) < 0) return fail_errno("read " + *path);
   if (SSL_CTX_load_verify_file(context, files.authority.c_str()) != 1)
     return fail_openssl(ErrorCode::invalid, "read the authority's certificate " + files.authority);
   if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)

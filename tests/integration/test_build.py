@@ -398,7 +398,7 @@ class TestMounts:
         result = build(berth, context("FROM busybox\nRUN --mount=type=secret,id=none,required true\n"))
         assert "secret none: not found" in result.err
 
-    def test_ssh_reaches_the_clients_agent(self, berth, context, tmp_path):
+    def test_ssh_reaches_the_clients_agent(self, berth, context, debian, tmp_path):
         path = str(tmp_path / "agent.sock")
         server = socket.socket(socket.AF_UNIX)
         server.bind(path)
@@ -414,7 +414,8 @@ class TestMounts:
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         out = built(berth, "--no-cache", "--ssh", f"default={path}", context(
-            "FROM busybox\nRUN --mount=type=ssh echo asked | nc local:$SSH_AUTH_SOCK\n"))
+            f"FROM {debian}\nRUN --mount=type=ssh perl -MIO::Socket::UNIX -e "
+            "'$s = IO::Socket::UNIX->new(Peer => $ENV{SSH_AUTH_SOCK}) or die $!; $s->print(\"asked\\n\"); print <$s>'\n"))
         thread.join(10)
         server.close()
         assert heard == [b"asked\n"]

@@ -291,7 +291,7 @@ class TestRefused:
         assert result.rc == 1, result.describe()
         assert "nosuchverb" in result.err
 
-    @pytest.mark.parametrize("flag", ["--gpus=all", "--privileged", "--pid=host", "--device=/dev/null", "--link=x",
+    @pytest.mark.parametrize("flag", ["--gpus=all", "--privileged", "--pid=host", "--device=/dev/null",
                                       "--platform=windows/amd64", "--isolation=hyperv"])
     def test_what_the_command_does_not_offer_it_names(self, engine, any_engine, flag):
         """Whether offered or not: never silently ignored."""

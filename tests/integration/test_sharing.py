@@ -70,7 +70,8 @@ class TestSecurity:
         profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
             {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}))
         cli("run", "--rm", "--security-opt", f"seccomp={profile}", "busybox", "mkdir", "/x").fails(1, "not permitted")
-        cli("run", "--rm", "--security-opt", "seccomp=builtin", "busybox", "mkdir", "/x").ok()
+        if "docker-20" not in str(cli.name):  # which takes the word for a file
+            cli("run", "--rm", "--security-opt", "seccomp=builtin", "busybox", "mkdir", "/x").ok()
 
     def test_no_new_privileges(self, cli):
         out = cli("run", "--rm", "--security-opt", "no-new-privileges:true", "busybox", "grep", "NoNewPrivs",
@@ -107,12 +108,12 @@ class TestDevices:
 
 class TestMounts:
     def test_subpath(self, cli, names, one_cli):
+        if cli.name == "docker-20":
+            pytest.skip("the client does not know subpaths")
         volume = names("volume")
         cli("run", "--rm", "-v", f"{volume}:/v", "busybox", "sh", "-c", "mkdir -p /v/a/b; echo deep > /v/a/b/f").ok()
         body = {"Image": "busybox", "Cmd": ["cat", "/m/f"], "HostConfig": {"Mounts": [
             {"Type": "volume", "Source": volume, "Target": "/m", "VolumeOptions": {"Subpath": "a/b"}}]}}
-        if cli.name == "docker-20":
-            pytest.skip("the client does not know subpaths")
         assert cli("run", "--rm", "--mount", f"type=volume,source={volume},target=/m,volume-subpath=a/b", "busybox",
                    "cat", "/m/f").ok().out == "deep\n", body
         cli("run", "--rm", "-v", f"{volume}:/v", "busybox", "ln", "-s", "/etc", "/v/out").ok()

@@ -428,7 +428,7 @@ def test_terminal(shim, runtime):
     script = f'{until_size("33 111")}; read line; echo "<$line>"; {until_size("50 90")}; exit 4'
     s = shim(sh(script), runtime=runtime, tty=True, open_stdin=1)
     s.peer.ok("resize", "rows=33", "cols=111")
-    stream = s.peer.attach("stdin=1", "stdout=1", "stderr=1", "framed=1")
+    stream = s.peer.attach("stdin=1", "stdout=1", "stderr=1")
     s.start()
     assert read_until(stream, b"is 33 111\r\n") == b"is 33 111\r\n", "a terminal's output has no frames"
     s.peer.ok("resize", "rows=50", "cols=90")

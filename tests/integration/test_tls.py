@@ -126,7 +126,8 @@ def test_missing_files_are_named(own_engine, certificates, tmp_path):
     engine = own_engine(arguments=arguments)
     engine.start(wait=False)
     assert engine.process.wait(30) == 1
-    assert "no.pem" in engine.log()
+    assert "no.pem: No such file or directory" in engine.log()
+    engine.arguments = certificates.engine_arguments(free_port())
 
 
 def test_with_a_certificate_all_works(far):

@@ -18,6 +18,10 @@ class Reporter {
  public:
   Reporter(async::Loop& loop, Progress progress)
       : loop_(loop), progress_(std::make_shared<Progress>(std::move(progress))) {}
+  // What has not been delivered then never is: whom it was for may be gone.
+  ~Reporter() { *progress_ = {}; }
+  Reporter(const Reporter&) = delete;
+  Reporter& operator=(const Reporter&) = delete;
 
   void status(std::string text, std::string id = {});
   void stream(std::string text);
