@@ -47,11 +47,7 @@ oci::ContainerDefaults merge_defaults(oci::ContainerDefaults wanted, const oci::
 oci::ContainerDefaults defaults_of(const ContainerSpec& spec, const oci::ContainerDefaults& image) {
   oci::ContainerDefaults defaults = image;
   defaults.user = spec.process.user;
-  // The engine's own variables are made anew for each container.
-  defaults.env.clear();
-  for (const std::string& variable : spec.process.env)
-    if (variable != "HOSTNAME=" + spec.hostname && !(spec.process.tty && variable == "TERM=xterm"))
-      defaults.env.push_back(variable);
+  defaults.env = spec.process.env;
   defaults.entrypoint.reset();
   if (!spec.entrypoint.empty()) defaults.entrypoint = spec.entrypoint;
   defaults.cmd.reset();

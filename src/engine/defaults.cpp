@@ -49,8 +49,6 @@ void complete_process(CreateRequest& request, const oci::ContainerDefaults& imag
 
   std::vector<std::string> asked = std::move(spec.process.env);
   spec.process.env = {std::string(kPath)};
-  if (!spec.hostname.empty()) spec.process.env.push_back("HOSTNAME=" + spec.hostname);
-  if (spec.process.tty) spec.process.env.emplace_back("TERM=xterm");
   merge_env(spec.process.env, image.env);
   merge_env(spec.process.env, asked);
   if (spec.process.user.empty()) spec.process.user = image.user;

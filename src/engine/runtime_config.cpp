@@ -67,6 +67,7 @@ json::Value process_object(const ContainerSpec& container, const ProcessSpec& pr
   auto has = [&](std::string_view prefix) {
     return std::any_of(process.env.begin(), process.env.end(), [&](const auto& e) { return e.starts_with(prefix); });
   };
+  if (!container.hostname.empty() && !has("HOSTNAME=")) env.emplace_back("HOSTNAME=" + container.hostname);
   if (!has("HOME=")) env.emplace_back("HOME=" + user.home);
   if (process.tty && !has("TERM=")) env.emplace_back("TERM=xterm");
   json::Array rlimits;
