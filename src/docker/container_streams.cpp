@@ -216,8 +216,9 @@ Task<Result<void>> attach_websocket(Api& api, Exchange& exchange) {
   CO_TRY(http::Hijacked client, co_await http::accept_websocket(exchange));
   if (query.truth("stream")) {
     CO_TRY_OK(co_await container->attach(std::move(theirs), "", options));
+  } else {
+    theirs.reset();
   }
-  theirs.reset();
   co_await http::relay_websocket(api.loop(), std::move(client), std::move(ours));
   co_return Result<void>();
 }
