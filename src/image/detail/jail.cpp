@@ -63,7 +63,11 @@ Result<void> confine(const std::string& directory) {
   ::setrlimit(RLIMIT_CORE, &no_core);
   // A bound for what no other limit thought of; the largest window of zstd takes an eighth of it.
   rlimit memory{kMemory, kMemory};
+#if !__has_feature(address_sanitizer)  // its shadow is terabytes
   ::setrlimit(RLIMIT_DATA, &memory);
+#else
+  (void)memory;
+#endif
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail_errno("no_new_privs");
   return allow_only_file_work();
 }
